@@ -1,0 +1,73 @@
+# Two commands, on a machine with Python 3.10 or newer and make: `make demo` and `make test`.
+PYTHON ?= python3
+UV_VERSION = 0.13.9
+AIRFLOW ?= 3.3
+NEWEST = 3.3
+# Airflow 3.3 lives in .venv, older ones, for `make provider dags AIRFLOW=3.1`, beside it.
+VENV = $(if $(filter $(NEWEST),$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
+BIN = $(VENV)/bin
+UV = .venv/bin/uv
+READY = $(VENV)/.ready-$(AIRFLOW)
+PYTEST = $(BIN)/python -m pytest
+
+.PHONY: help demo test lint format types core provider dags package system lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+demo: $(READY) ## Send a WhatsApp message from a real Airflow to the emulator (KEEP=1: look at it)
+	@$(BIN)/python -m scripts.demo $(if $(KEEP),--keep)
+
+test: lint types core provider dags package ## All checks on the newest Airflow
+
+lint: $(READY) ## Format, style, spelling, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/lint-imports
+
+format: $(READY) ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY) ## mypy
+	$(BIN)/mypy
+
+core: $(READY) ## The part without Airflow; every branch of it is covered
+	$(PYTEST) tests/core tests/transport --cov --cov-report=
+	$(BIN)/coverage report --include='airflow_provider_d360/api/**,airflow_provider_d360/messages/**' --fail-under=100
+
+provider: $(READY) ## What Airflow sees, and the emulator
+	$(PYTEST) tests/core tests/transport tests/provider tests/emulator --cov --cov-fail-under=95
+
+dags: $(READY) ## Every example DAG through `airflow dags test`, against the emulator
+	$(PYTEST) tests/dags
+
+package: $(READY) ## Documentation and the wheel, alone in a clean environment
+	$(PYTEST) tests/test_docs.py tests/test_packaging.py
+
+system: $(READY) ## A whole Airflow, and its user interface in a browser
+	$(PYTEST) tests/system
+
+lock: $(UV) ## Resolve requirements/ again (UPGRADE=1: to the newest versions)
+	for airflow in 3.1 3.2 3.3; do $(UV) pip compile --quiet --universal --python-version 3.10 --no-annotate \
+	  --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) pyproject.toml requirements/dev.in \
+	  requirements/airflow-$$airflow.in --output-file requirements/airflow-$$airflow.txt || exit; done
+
+clean: ## Remove everything that make made
+	rm -rf .venv .venv-* build dist .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(READY): requirements/airflow-$(AIRFLOW).txt pyproject.toml airflow_provider_d360/__init__.py $(UV)
+	@echo "Setting up Airflow $(AIRFLOW) in $(VENV): a minute or two the first time."
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	@$(UV) pip install --quiet --python $(BIN)/python -r $< --editable .
+	@touch $@
+
+$(UV): Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is missing or \
+	older than 3.10; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: \
+	apt install python3-venv" >&2; exit 1; }
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
