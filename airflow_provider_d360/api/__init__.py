@@ -1,0 +1,1 @@
+"""360dialog as values: no I/O, no clock, no Airflow."""

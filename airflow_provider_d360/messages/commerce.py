@@ -1,0 +1,149 @@
+"""Products, catalogues and orders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias, TypedDict
+
+from airflow_provider_d360.messages.interactives import InteractiveMessage, Title, given, interactive
+
+ProductSections: TypeAlias = "Mapping[str, Sequence[str]]"
+
+
+class Amount(TypedDict):
+    """A sum of money: ``value`` divided by ``offset``, so 12.30 is ``{"value": 1230, "offset": 100}``."""
+
+    value: int
+    offset: int
+
+
+def product(
+    catalog_id: str, product_retailer_id: str, *, body: str | None = None, footer: str | None = None
+) -> InteractiveMessage:
+    """
+    Build a message that shows one product. It has no header.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param catalog_id: The catalogue that is connected to your number.
+    :param product_retailer_id: The product's id in it.
+    :param body: At most 1024 characters.
+    :param footer: At most 60 characters.
+    """
+    action = {"catalog_id": catalog_id, "product_retailer_id": product_retailer_id}
+    return interactive("product", action, body, None, footer)
+
+
+def product_list(
+    header: str,
+    body: str,
+    catalog_id: str,
+    sections: ProductSections,
+    *,
+    footer: str | None = None,
+) -> InteractiveMessage:
+    """
+    Build a message that shows up to 30 products in up to 10 sections.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param header: A text of at most 60 characters; this one is not optional.
+    :param body: At most 1024 characters.
+    :param catalog_id: The catalogue that is connected to your number.
+    :param sections: ``{title: [product id, …]}``. Titles have at most 24 characters.
+    :param footer: At most 60 characters.
+    """
+    action = {"catalog_id": catalog_id, "sections": product_sections(sections)}
+    return interactive("product_list", action, body, header, footer)
+
+
+def catalog_message(
+    body: str, *, thumbnail_product_retailer_id: str | None = None, footer: str | None = None
+) -> InteractiveMessage:
+    """
+    Build a message with a button that opens your catalogue.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param body: At most 1024 characters.
+    :param thumbnail_product_retailer_id: The product whose picture is shown; the first one without it.
+    :param footer: At most 60 characters.
+    """
+    parameters = given(thumbnail_product_retailer_id=thumbnail_product_retailer_id)
+    action = {"name": "catalog_message", **given(parameters=parameters or None)}
+    return interactive("catalog_message", action, body, None, footer)
+
+
+def order_details(
+    body: str,
+    *,
+    reference_id: str,
+    goods: Literal["digital-goods", "physical-goods"],
+    currency: str,
+    total_amount: Amount,
+    payment_settings: Sequence[Mapping[str, object]] | None = None,
+    payment_type: str | None = None,
+    order: Mapping[str, object] | None = None,
+    header: Title | None = None,
+    footer: str | None = None,
+) -> InteractiveMessage:
+    """
+    Build a bill to be paid inside WhatsApp, in Brazil, India and Singapore.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param reference_id: Your number of the order: at most 35 characters, new for each order.
+    :param currency: Three letters, such as ``BRL``.
+    :param payment_settings: How to pay; the shape differs by country.
+    :param payment_type: ``br`` in Brazil.
+    :param order: The items. Brazil can do without.
+    """
+    parameters = {
+        "reference_id": reference_id,
+        "type": goods,
+        **given(payment_type=payment_type, payment_settings=payment_settings),
+        "currency": currency,
+        "total_amount": total_amount,
+        **given(order=order),
+    }
+    return interactive(
+        "order_details", {"name": "review_and_pay", "parameters": parameters}, body, header, footer
+    )
+
+
+def order_status(
+    body: str,
+    *,
+    reference_id: str,
+    status: str | None = None,
+    description: str | None = None,
+    payment: Mapping[str, object] | None = None,
+    footer: str | None = None,
+) -> InteractiveMessage:
+    """
+    Build the news of an order that :func:`order_details` opened.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param reference_id: The order.
+    :param status: ``pending``, ``processing``, ``partially_shipped``, ``shipped``, ``completed`` or
+        ``canceled``.
+    :param description: Why.
+    :param payment: What happened to the payment, with ``status`` and ``timestamp``; Brazil only.
+    """
+    order = given(status=status, description=description)
+    parameters = {"reference_id": reference_id, **given(order=order or None, payment=payment)}
+    return interactive("order_status", {"name": "review_order", "parameters": parameters}, body, None, footer)
+
+
+def product_sections(sections: object) -> object:
+    """Build the sections of a product list, and of a template's products button."""
+    if isinstance(sections, Mapping):
+        return [{"title": title, "product_items": _items(products)} for title, products in sections.items()]
+    return sections
+
+
+def _items(products: object) -> object:
+    if isinstance(products, (list, tuple)):
+        return [{"product_retailer_id": product} for product in products]
+    return products

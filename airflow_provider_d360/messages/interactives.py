@@ -1,0 +1,282 @@
+"""
+Messages to tap on: buttons, lists, links, flows, requests.
+
+A list that another task returns cannot be looked into while the DAG is parsed. Where a builder takes a list,
+anything that is neither a list, a tuple nor a dict goes into the message as it is, and must then have
+WhatsApp's own shape. The same holds for each choice and each row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias, TypedDict
+
+from airflow_provider_d360.messages.media import DocumentMessage, ImageMessage, VideoMessage
+
+Title: TypeAlias = "str | ImageMessage | VideoMessage | DocumentMessage | Mapping[str, object]"
+Pairs: TypeAlias = "Mapping[str, str] | Sequence[tuple[str, str]]"
+Rows: TypeAlias = "Mapping[str, str] | Sequence[tuple[str, str] | tuple[str, str, str]]"
+
+
+class Body(TypedDict):
+    """What stands under ``body`` and under ``footer``."""
+
+    text: str
+
+
+class _Interactive(TypedDict):
+    type: str
+
+
+class Interactive(_Interactive, total=False):
+    """What stands under ``interactive``. The shape of ``action`` depends on ``type``."""
+
+    header: Mapping[str, object]
+    body: Body
+    footer: Body
+    action: Mapping[str, object]
+
+
+class InteractiveMessage(TypedDict):
+    """A message to tap on."""
+
+    type: Literal["interactive"]
+    interactive: Interactive
+
+
+def buttons(
+    body: str, choices: Pairs, *, header: Title | None = None, footer: str | None = None
+) -> InteractiveMessage:
+    """
+    Build a message with one to three reply buttons.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param body: At most 1024 characters.
+    :param choices: What a reply brings back, and what the button says, as a dict or as pairs:
+        ``{"yes": "Approve", "no": "Reject"}``. At most 256 and 20 characters; both must be unique.
+    :param header: A text of at most 60 characters, or what :func:`image`, :func:`video` or :func:`document`
+        return.
+    :param footer: At most 60 characters.
+    """
+    return interactive("button", {"buttons": reply_buttons("reply", choices)}, body, header, footer)
+
+
+def list_picker(
+    body: str,
+    button: str,
+    rows: Rows | None = None,
+    *,
+    sections: Mapping[str, Rows] | None = None,
+    header: str | None = None,
+    footer: str | None = None,
+) -> InteractiveMessage:
+    """
+    Build a message with a button that opens a list to pick from: at most 10 rows, in at most 10 sections.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param body: At most 4096 characters.
+    :param button: What the button says; at most 20 characters.
+    :param rows: ``{id: title}``, or tuples of id, title and optionally a description. At most 200, 24 and
+        72 characters.
+    :param sections: ``{title: rows}``, instead of ``rows``. Titles have at most 24 characters.
+    :param header: A text of at most 60 characters. Lists have no other headers.
+    :param footer: At most 60 characters.
+    :raises TypeError: when both ``rows`` and ``sections`` are given, or neither.
+    """
+    if (rows is None) == (sections is None):
+        raise TypeError("list_picker() takes either rows or sections")
+    listed: object = sections
+    if rows is not None:
+        listed = [{"rows": _rows(rows)}]
+    elif isinstance(sections, Mapping):
+        listed = [{"title": title, "rows": _rows(part)} for title, part in sections.items()]
+    return interactive("list", {"button": button, "sections": listed}, body, header, footer)
+
+
+def cta_url(
+    body: str, display_text: str, url: str, *, header: Title | None = None, footer: str | None = None
+) -> InteractiveMessage:
+    """
+    Build a message with one button that opens a link.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param body: At most 1024 characters.
+    :param display_text: What the button says; at most 20 characters.
+    :param url: The ``http(s)`` address to open.
+    :param header: A text of at most 60 characters, or what :func:`image`, :func:`video` or :func:`document`
+        return.
+    :param footer: At most 60 characters.
+    """
+    return interactive("cta_url", link_action(display_text, url), body, header, footer)
+
+
+def flow(
+    body: str,
+    button: str,
+    *,
+    flow_id: str | None = None,
+    flow_name: str | None = None,
+    token: str | None = None,
+    screen: str | None = None,
+    data: Mapping[str, object] | None = None,
+    action: Literal["navigate", "data_exchange"] | None = None,
+    mode: Literal["draft", "published"] | None = None,
+    header: Title | None = None,
+    footer: str | None = None,
+) -> InteractiveMessage:
+    """
+    Build a message with a button that opens a WhatsApp Flow.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param button: What the button says; at most 30 characters, no emoji.
+    :param flow_id: The flow, by id; or by name with ``flow_name``.
+    :param token: Comes back with the answer. WhatsApp says ``unused`` without it.
+    :param screen: The first screen, for ``navigate``.
+    :param data: What the first screen is given; not an empty dict.
+    :param mode: ``draft`` sends a flow that is not published yet.
+    :raises TypeError: when both ``flow_id`` and ``flow_name`` are given, or neither.
+    """
+    if (flow_id is None) == (flow_name is None):
+        raise TypeError("flow() takes either flow_id or flow_name")
+    payload = given(screen=screen, data=data)
+    parameters: dict[str, object] = {
+        "flow_message_version": "3",
+        **given(flow_token=token, flow_id=flow_id, flow_name=flow_name),
+        "flow_cta": button,
+        **given(mode=mode, flow_action=action, flow_action_payload=payload or None),
+    }
+    return interactive("flow", {"name": "flow", "parameters": parameters}, body, header, footer)
+
+
+def location_request(body: str) -> InteractiveMessage:
+    """
+    Build a message that asks where the recipient is.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param body: At most 1024 characters.
+    """
+    return interactive("location_request_message", {"name": "send_location"}, body)
+
+
+def address_request(
+    body: str,
+    country: str,
+    *,
+    values: Mapping[str, str] | None = None,
+    saved_addresses: Sequence[Mapping[str, object]] | None = None,
+    validation_errors: Mapping[str, str] | None = None,
+    header: Title | None = None,
+    footer: str | None = None,
+) -> InteractiveMessage:
+    """
+    Build a message that asks for a postal address. It exists in India, formerly also in Singapore.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param country: Two letters, such as ``IN``.
+    :param values: What the form is filled with.
+    :param saved_addresses: Addresses to pick from, each with ``id`` and ``value``.
+    :param validation_errors: What was wrong with an earlier answer, by field.
+    """
+    optional = given(values=values, saved_addresses=saved_addresses, validation_errors=validation_errors)
+    action = {"name": "address_message", "parameters": {"country": country, **optional}}
+    return interactive("address_message", action, body, header, footer)
+
+
+def call_permission_request(body: str) -> InteractiveMessage:
+    """
+    Build a message that asks whether you may call the recipient.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you, and wants calling
+    switched on for the number.
+
+    :param body: At most 1024 characters.
+    """
+    return interactive("call_permission_request", {"name": "call_permission_request"}, body)
+
+
+def voice_call(
+    body: str,
+    *,
+    display_text: str | None = None,
+    ttl_minutes: int | None = None,
+    payload: str | None = None,
+) -> InteractiveMessage:
+    """
+    Build a message with a button that calls you on WhatsApp.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you, and wants calling
+    switched on for the number.
+
+    :param display_text: What the button says; at most 20 characters.
+    :param ttl_minutes: How long the button works: from 1 minute to 43200, which is 30 days.
+    :param payload: Comes back with the call; at most 512 characters.
+    """
+    parameters = given(display_text=display_text, ttl_minutes=ttl_minutes, payload=payload)
+    return interactive("voice_call", {"name": "voice_call", **given(parameters=parameters or None)}, body)
+
+
+def interactive(
+    type: str,
+    action: Mapping[str, object],
+    body: str | None = None,
+    header: Title | None = None,
+    footer: str | None = None,
+) -> InteractiveMessage:
+    """
+    Put an interactive message together that has no builder of its own.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you.
+
+    :param type: What stands in ``interactive.type``.
+    :param action: What stands in ``interactive.action``.
+    """
+    content: Interactive = {"type": type}
+    if header is not None:
+        content["header"] = header if isinstance(header, Mapping) else {"type": "text", "text": header}
+    if body is not None:
+        content["body"] = {"text": body}
+    if footer is not None:
+        content["footer"] = {"text": footer}
+    content["action"] = action
+    return {"type": "interactive", "interactive": content}
+
+
+def link_action(display_text: str, url: str) -> Mapping[str, object]:
+    """Build the ``action`` of a link button."""
+    return {"name": "cta_url", "parameters": {"display_text": display_text, "url": url}}
+
+
+def reply_buttons(kind: str, choices: Pairs) -> object:
+    """Build the buttons of a message (``kind`` is ``reply``) or of a card (``quick_reply``)."""
+    if isinstance(choices, Mapping):
+        choices = [*choices.items()]
+    if not isinstance(choices, (list, tuple)):
+        return choices
+    return [
+        {"type": kind, kind: {"id": pair[0], "title": pair[1]}} if isinstance(pair, (list, tuple)) else pair
+        for pair in choices
+    ]
+
+
+def given(**values: object) -> dict[str, object]:
+    """Keep what was given, in this order."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _rows(rows: Rows) -> object:
+    if isinstance(rows, Mapping):
+        rows = [*rows.items()]
+    if not isinstance(rows, (list, tuple)):
+        return rows
+    return [
+        dict(zip(("id", "title", "description"), row, strict=False))
+        if isinstance(row, (list, tuple))
+        else row
+        for row in rows
+    ]

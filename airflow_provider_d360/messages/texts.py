@@ -1,0 +1,79 @@
+"""Text, reactions, and the rule that a string is a text message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypedDict
+
+
+class _Text(TypedDict):
+    body: str
+
+
+class Text(_Text, total=False):
+    """What stands under ``text``."""
+
+    preview_url: bool
+
+
+class TextMessage(TypedDict):
+    """A text message."""
+
+    type: Literal["text"]
+    text: Text
+
+
+class Reaction(TypedDict):
+    """What stands under ``reaction``."""
+
+    message_id: str
+    emoji: str
+
+
+class ReactionMessage(TypedDict):
+    """A reaction to a message."""
+
+    type: Literal["reaction"]
+    reaction: Reaction
+
+
+def text(body: str, *, preview_url: bool = False) -> TextMessage:
+    """
+    Build a text message.
+
+    WhatsApp delivers free text only within 24 hours of the recipient's last message to you. Outside
+    that window, send a :func:`template`. At most 4096 characters.
+
+    :param body: The text. WhatsApp's own ``*bold*`` and ``_italic_`` marks work.
+    :param preview_url: Show a preview of the first link in ``body``.
+    """
+    content: Text = {"body": body}
+    if preview_url:
+        content["preview_url"] = preview_url
+    return {"type": "text", "text": content}
+
+
+def reaction(message_id: str, emoji: str) -> ReactionMessage:
+    """
+    Build a reaction to a message that the recipient sent, or that you sent.
+
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you, and to messages
+    that are at most 30 days old. It reports ``sent`` and never ``delivered``.
+
+    :param message_id: The message to react to.
+    :param emoji: One emoji. An empty string takes the reaction back.
+    """
+    return {"type": "reaction", "reaction": {"message_id": message_id, "emoji": emoji}}
+
+
+def as_message(message: str | Mapping[str, object]) -> Mapping[str, object]:
+    """
+    Turn what a caller may call a message into one: a string is a text, a mapping stays itself.
+
+    :raises TypeError: for anything else; it names the type and nothing of the value.
+    """
+    if isinstance(message, str):
+        return text(message)
+    if isinstance(message, Mapping):
+        return message
+    raise TypeError(f"a message is a string or a dict, not {type(message).__name__}")
