@@ -1,0 +1,22 @@
+"""The few names that moved between Airflow 3.1 and 3.3, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+
+from airflow.sdk import BaseHook, Connection
+from airflow.sdk.exceptions import AirflowRuntimeError
+
+try:
+    from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
+except ImportError:  # before 3.2
+    from airflow.exceptions import AirflowFailException, AirflowTaskTimeout  # type: ignore[no-redef]
+
+__all__ = ["AirflowFailException", "AirflowRuntimeError", "AirflowTaskTimeout", "get_connection_async"]
+
+
+async def get_connection_async(conn_id: str) -> Connection:
+    """Look a connection up without blocking; in a thread where Airflow's own way blocks (before 3.3.2)."""
+    if hasattr(Connection, "aextra_dejson"):
+        return await BaseHook.aget_connection(conn_id)
+    return await asyncio.to_thread(BaseHook.get_connection, conn_id)

@@ -1,0 +1,37 @@
+"""How fast this process sends: one pace for each number, whichever hook sends."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from airflow_provider_d360.api.errors import D360RateLimitError, Refusal
+from airflow_provider_d360.api.pacing import Pacer
+from airflow_provider_d360.transport import Account
+
+_LONGEST_WAIT_SECONDS = 60.0
+
+_lock = threading.Lock()
+_pacers: dict[tuple[str, float], Pacer] = {}
+
+
+def pace(account: Account, to: object) -> float:
+    """
+    Reserve the next moment in which this number may write to this recipient, and say how far away it is.
+
+    :raises D360RateLimitError: when that is more than a minute away. Waiting longer is the scheduler's work.
+    """
+    with _lock:
+        pacer = _pacers.setdefault(
+            (account.api_key, account.messages_per_second), Pacer(account.messages_per_second)
+        )
+        wait = pacer.reserve(str(to), time.monotonic(), _LONGEST_WAIT_SECONDS)
+    if wait <= _LONGEST_WAIT_SECONDS:
+        return wait
+    raise D360RateLimitError(
+        Refusal(
+            "This process has sent as much as WhatsApp takes for now",
+            "Send fewer messages to the same person, or more slowly.",
+            retry_after_seconds=wait,
+        )
+    )

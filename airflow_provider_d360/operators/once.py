@@ -1,0 +1,110 @@
+"""
+One task instance, one message: what is known of it, kept where it survives the process.
+
+Airflow 3.3 keeps a state for each task instance across retries, kills and *Clear*. The intent is written
+there before the message is sent, and its id after. What is found there at the next try tells what that try
+may do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_d360.api.errors import D360AmbiguousError, D360Error, Refusal
+from airflow_provider_d360.compat import AirflowRuntimeError
+
+if TYPE_CHECKING:
+    from airflow_provider_d360.api.results import Sent
+
+log = logging.getLogger(__name__)
+
+_KEY = "d360_message"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """
+    One message that is meant to go out once.
+
+    :param name: Names task instance, recipient and content; the same for each try.
+    :param recipient: Names the recipient alone: a mapped task's index may go to somebody else after *Clear*.
+    :param cycle: Grows with each *Clear* and not with a retry: Airflow's ``max_tries``.
+    """
+
+    name: str
+    recipient: str
+    cycle: int
+
+
+class SendRecord:
+    """
+    What this task instance has sent, or was about to send when it was interrupted.
+
+    :param store: Airflow's ``task_state_store``; ``None`` before 3.3, where nothing is remembered.
+    :param intent: The message of this try.
+    """
+
+    def __init__(self, store: Any, intent: Intent) -> None:
+        self._store = store
+        self._intent = intent
+
+    def already_sent(self, *, resend: bool, resend_ambiguous: bool) -> dict[str, Any] | None:
+        """
+        Find what an earlier try has sent; ``None`` when this try shall send.
+
+        :param resend: Send again what was sent before the task was cleared.
+        :param resend_ambiguous: Send again what may have been sent.
+        :raises D360AmbiguousError: when an earlier try was interrupted while it was sending.
+        """
+        entry = self._store.get(_KEY) if self._store is not None else None
+        if not isinstance(entry, dict) or entry.get("recipient") != self._intent.recipient:
+            return None
+        if resend and entry.get("cycle") != self._intent.cycle:
+            return None
+        if entry.get("sent"):
+            if entry.get("intent") != self._intent.name:
+                log.warning("The message has changed since it was sent. Use resend=True to send the new one.")
+            return entry
+        if resend_ambiguous:
+            log.warning("An earlier try may have sent this message; on_ambiguous='resend' sends it again.")
+            return None
+        raise D360AmbiguousError(
+            Refusal(
+                "An earlier try was interrupted while it was sending this message",
+                "It may be on its way: look for its status. To send it again, start a new run, or clear the "
+                "task with resend=True.",
+            )
+        )
+
+    def send(self, send: Callable[[], Sent]) -> Sent:
+        """
+        Write the intent, send, and write the outcome.
+
+        :raises D360Error: as ``send`` does. Only an ambiguous one leaves the intent standing.
+        """
+        self._write(sent=False)
+        try:
+            outcome = send()
+        except D360AmbiguousError:
+            raise
+        except D360Error:
+            if self._store is not None:
+                with contextlib.suppress(AirflowRuntimeError, OSError):
+                    self._store.delete(_KEY)
+            raise
+        try:
+            self._write(sent=True, message_id=outcome.message_id)
+        except (AirflowRuntimeError, OSError) as problem:
+            # The message is out: failing here would make Airflow try it again.
+            log.warning("The message's id could not be stored: %s", type(problem).__name__)
+        return outcome
+
+    def _write(self, **state: Any) -> None:
+        if self._store is not None:
+            intent = self._intent
+            entry = {"intent": intent.name, "recipient": intent.recipient, "cycle": intent.cycle, **state}
+            self._store.set(_KEY, entry)

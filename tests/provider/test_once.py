@@ -1,0 +1,221 @@
+"""One task instance, one message: over retries, kills and Clear, with Airflow 3.3's state for each task."""
+
+import types
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_provider_d360.compat import AirflowFailException, AirflowRuntimeError, AirflowTaskTimeout
+from airflow_provider_d360.emulator import faults
+from airflow_provider_d360.operators.messages import D360SendMessageOperator
+
+TO = "4915112345689"
+
+
+class StateStore(dict):
+    """Airflow's task state store, as one task instance sees it; ``fails`` names calls that break."""
+
+    fails = ()
+
+    def set(self, key, value):
+        if "set" in self.fails or (value["sent"] and "set after" in self.fails):
+            raise OSError("supervisor gone")
+        self[key] = value
+
+    def delete(self, key):
+        if "delete" in self.fails:
+            raise OSError("supervisor gone")
+        self.pop(key, None)
+
+
+@pytest.fixture
+def store():
+    return StateStore()
+
+
+def ti(**fields):
+    place = {"dag_id": "dag", "run_id": "run", "task_id": "send", "map_index": -1, "max_tries": 2}
+    return types.SimpleNamespace(**{**place, **fields})
+
+
+def run(store, to=TO, message="Hello", max_tries=2, **arguments):
+    operator = D360SendMessageOperator(task_id="send", to=to, message=message, **arguments)
+    return operator.execute({"ti": ti(max_tries=max_tries), "task_state_store": store})
+
+
+def interrupt(d360_emulator, store):
+    """Leave what a worker leaves that is killed after the message was accepted."""
+    run(store)
+    (entry,) = store.values()
+    entry.update(sent=False)
+    entry.pop("message_id")
+
+
+def test_the_intent_stands_before_the_message_goes_and_the_id_after(d360_emulator, store, monkeypatch):
+    before = []
+    monkeypatch.setattr(d360_emulator, "on_change", lambda sent: before.append(store["d360_message"]["sent"]))
+    message_id = run(store)
+    assert before[0] is False
+    assert store["d360_message"]["sent"] is True
+    assert store["d360_message"]["message_id"] == message_id
+
+
+def test_the_intent_travels_with_the_message_and_is_the_same_for_each_try(d360_emulator):
+    for _ in range(2):
+        run(StateStore())
+    first, second = (sent.body["biz_opaque_callback_data"] for sent in d360_emulator.sent)
+    assert first == second
+    assert TO not in first
+
+
+def test_a_try_after_success_returns_the_known_id_without_sending(d360_emulator, store):
+    assert run(store) == run(store)
+    assert len(d360_emulator.sent) == 1
+
+
+def test_a_try_after_a_kill_fails_and_says_what_to_do(d360_emulator, store):
+    interrupt(d360_emulator, store)
+    with pytest.raises(AirflowFailException, match=r"An earlier try was interrupted.*resend=True"):
+        run(store)
+    assert len(d360_emulator.sent) == 1
+
+
+def test_a_try_after_a_kill_sends_again_only_when_the_policy_says_so(d360_emulator, store):
+    interrupt(d360_emulator, store)
+    run(store, on_ambiguous="resend")
+    run(store, on_ambiguous="resend")
+    assert len(d360_emulator.sent) == 2
+
+
+def test_a_try_after_a_lost_answer_fails_like_one_after_a_kill(d360_emulator, store):
+    d360_emulator.fail_next(faults.accepted_and_cut_off())
+    for _ in range(2):
+        with pytest.raises(AirflowFailException, match="D360AmbiguousError"):
+            run(store)
+    assert len(d360_emulator.sent) == 1
+
+
+def test_a_lost_answer_is_left_to_retries_when_the_policy_says_so(d360_emulator, store):
+    d360_emulator.fail_next(faults.accepted_and_cut_off())
+    with pytest.raises(Exception, match="may be on its way") as caught:
+        run(store, on_ambiguous="resend")
+    assert type(caught.value).__name__ == "D360AmbiguousError"
+    run(store, on_ambiguous="resend")
+    assert len(d360_emulator.sent) == 2
+
+
+@pytest.mark.parametrize("code", [131047, 130429])
+def test_after_a_clear_refusal_the_next_try_sends(d360_emulator, store, code, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", d360_emulator.connection(max_attempts=1))
+    d360_emulator.refuse(code, times=1)
+    with pytest.raises(Exception, match=str(code)):
+        run(store)
+    run(store)
+    assert len(d360_emulator.sent) == 1
+
+
+def test_a_clear_refusal_is_told_even_when_the_state_cannot_be_cleaned(d360_emulator, store):
+    store.fails = ("delete",)
+    d360_emulator.refuse(131047)
+    with pytest.raises(AirflowFailException, match="131047"):
+        run(store)
+
+
+def test_nothing_is_sent_when_the_intent_cannot_be_written(d360_emulator, store):
+    store.fails = ("set",)
+    with pytest.raises(OSError, match="supervisor gone"):
+        run(store)
+    assert d360_emulator.sent == []
+
+
+def test_a_message_that_is_out_counts_even_when_its_id_cannot_be_stored(d360_emulator, store):
+    store.fails = ("set after",)
+    assert run(store) == d360_emulator.sent[0].message_id
+
+
+def test_airflows_own_failure_to_store_counts_the_same(d360_emulator, store, monkeypatch):
+    class Error(AirflowRuntimeError):
+        def __init__(self):
+            Exception.__init__(self, "not stored")
+
+    def fail(key, value):
+        if value["sent"]:
+            raise Error
+
+    monkeypatch.setattr(store, "set", fail)
+    assert run(store) == d360_emulator.sent[0].message_id
+
+
+CLEARED = {"max_tries": 5}
+
+
+def test_a_cleared_task_returns_the_known_id_unless_asked_to_send_again(d360_emulator, store):
+    first = run(store)
+    assert run(store, **CLEARED) == first
+    second = run(store, resend=True, **CLEARED)
+    assert second != first
+    assert run(store, resend=True, **CLEARED) == second  # a retry after that sends once all the same
+
+
+@pytest.mark.parametrize(
+    ("written", "sends"), [("True", 2), ("yes", 2), ("1", 2), ("False", 1), ("", 1), ("None", 1)]
+)
+def test_resend_may_come_out_of_a_template(d360_emulator, store, written, sends):
+    run(store)
+    run(store, resend=written, **CLEARED)
+    assert len(d360_emulator.sent) == sends
+
+
+def test_an_interrupted_send_may_be_sent_again_after_clear_with_resend(d360_emulator, store):
+    interrupt(d360_emulator, store)
+    run(store, resend=True, **CLEARED)
+    assert len(d360_emulator.sent) == 2
+
+
+def test_a_mapped_index_that_goes_to_somebody_else_after_clear_sends_to_them(d360_emulator, store):
+    run(store)
+    run(store, to="4930000000001", **CLEARED)
+    assert [sent.to for sent in d360_emulator.sent] == [TO, "4930000000001"]
+
+
+def test_a_message_that_changed_since_is_not_sent_and_the_log_says_so(d360_emulator, store, caplog):
+    first = run(store)
+    assert run(store, message="Hello again", **CLEARED) == first
+    assert "The message has changed since it was sent" in caplog.text
+
+
+def test_without_a_store_every_try_sends(d360_emulator):
+    run(None)
+    run(None)
+    assert len(d360_emulator.sent) == 2
+
+
+def test_a_strange_entry_is_no_entry(d360_emulator, store):
+    store["d360_message"] = "something else"
+    run(store)
+    assert len(d360_emulator.sent) == 1
+
+
+def test_what_is_stored_holds_neither_number_nor_text(d360_emulator, store):
+    run(store, message="a canary text")
+    assert TO not in str(store)
+    assert "canary" not in str(store)
+
+
+def test_a_timeout_while_sending_is_left_to_retries_when_the_policy_says_so(
+    d360_emulator, store, monkeypatch
+):
+    def expire(*arguments, **more):
+        raise AirflowTaskTimeout("Timeout")
+
+    monkeypatch.setattr("airflow_provider_d360.transport.Transport.perform", expire)
+    with pytest.raises(AirflowTaskTimeout):
+        run(store, on_ambiguous="resend")
+    assert store["d360_message"]["sent"] is False
+
+
+@pytest.mark.parametrize("choice", [{"on_ambiguous": "retry"}, {"on_newline": "keep"}])
+def test_a_choice_that_does_not_exist_breaks_the_dag_file_at_once(choice):
+    (name,) = choice
+    with DAG("dag", schedule=None), pytest.raises(ValueError, match=f"{name} is '.*'; it can be"):
+        D360SendMessageOperator(task_id="send", to=TO, message="Hello", **choice)
