@@ -1,0 +1,244 @@
+"""A whole Airflow for a while: `airflow standalone` in a folder with its REST API."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import psutil
+import requests
+
+T = TypeVar("T")
+
+USER = "admin"
+START_SECONDS = 240
+STOP_SECONDS = 10
+COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+
+
+class RealAirflowError(Exception):
+    """Airflow did not start, stopped, or did not do something in time; the text holds the end of its log."""
+
+
+class RealAirflow:
+    """
+    Runs Airflow as its users do, from ``__enter__`` to ``__exit__``, and leaves neither process nor file.
+
+    :param dags: The folder with the DAGs.
+    :param environment: Variables for Airflow, such as ``AIRFLOW_CONN_D360_DEFAULT``.
+    :param tick: Called twice a second while something is waited for.
+    """
+
+    def __init__(
+        self,
+        dags: Path,
+        environment: dict[str, str],
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.user, self.password = USER, secrets.token_hex(8)
+        self._dags, self._environment, self._tick = dags, environment, tick
+        self._rest = requests.Session()
+        self._rest.trust_env = False  # no proxy stands between us and loopback
+        self._stack = ExitStack()
+
+    def __enter__(self) -> RealAirflow:
+        with ExitStack() as stack:
+            self.home = Path(tempfile.mkdtemp(prefix="airflow-"))
+            stack.callback(shutil.rmtree, self.home, ignore_errors=True)
+            stack.callback(self._rest.close)
+            self._log = self.home / "standalone.log"
+            passwords = self.home / "passwords.json"
+            passwords.write_text(json.dumps({self.user: self.password}))
+            with self._log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    [Path(sys.executable).parent / "airflow", "standalone"],
+                    env=airflow_environment(self.home, self._dags)
+                    | _server_environment(self.url, passwords)
+                    | self._environment,
+                    cwd=self.home,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            stack.callback(end_session, self._process)
+            self._wait_until_healthy()
+            self._log_in()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def leader(self) -> int:
+        """The process that leads Airflow's session."""
+        return self._process.pid
+
+    def run(self, dag_id: str, conf: Mapping[str, Any] | None = None, timeout_seconds: float = 120) -> str:
+        """Unpause a DAG, start a run of it, wait for its end, and return the id of the run."""
+        self.unpause(dag_id)
+        answer = self.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf or {})})
+        run_id = str(answer["dag_run_id"])
+        self.wait_for_end(dag_id, run_id, timeout_seconds)
+        return run_id
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler have a DAG, as soon as the DAG processor knows it."""
+
+        def known() -> bool:
+            answer = self._request("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+            return answer.ok
+
+        self.wait(known, f"DAG {dag_id} to be read")
+
+    def wait_for_end(self, dag_id: str, run_id: str, timeout_seconds: float = 120) -> str:
+        """Wait until a run has ended, and return how: ``success`` or ``failed``."""
+
+        def ended() -> str | None:
+            state = str(self.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
+            return state if state in {"success", "failed"} else None
+
+        return self.wait(ended, f"{dag_id} {run_id} to end", timeout_seconds)
+
+    def run_ids(self, dag_id: str) -> list[str]:
+        return [run["dag_run_id"] for run in self.get(f"/dags/{dag_id}/dagRuns")["dag_runs"]]
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return the task instances of a run, as the REST API describes them."""
+        answer = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")
+        return list(answer["task_instances"])
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+        """Return the log of one try, as the user interface shows it, line by line with all fields."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        return "\n".join(json.dumps(line, ensure_ascii=False) for line in self.get(path)["content"])
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """Return what a task returned."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self.get(path)["value"]
+
+    def get(self, path: str) -> Any:
+        return self._checked("GET", path)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._checked("POST", path, body)
+
+    def wait(self, probe: Callable[[], T | None], what: str, timeout_seconds: float = 60) -> T:
+        """Ask until the answer is true, and return it; give up when Airflow ends or the time is over."""
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            answer = probe()
+            if answer:
+                return answer
+            if self._process.poll() is not None:
+                raise RealAirflowError(f"Airflow ended while waiting for {what}\n{self.log_tail()}")
+            self._tick()
+            time.sleep(0.5)
+        raise RealAirflowError(f"waited {timeout_seconds:.0f} s for {what}\n{self.log_tail()}")
+
+    def log_tail(self, lines: int = 60) -> str:
+        with self._log.open(errors="replace") as log:
+            return "".join(deque(log, lines))
+
+    def _wait_until_healthy(self) -> None:
+        def healthy() -> bool:
+            with suppress(requests.RequestException):
+                health = self._rest.get(f"{self.url}/api/v2/monitor/health", timeout=10).json()
+                return all(health[name]["status"] == "healthy" for name in COMPONENTS)
+            return False
+
+        self.wait(healthy, "Airflow to start", START_SECONDS)
+
+    def _log_in(self) -> None:
+        answer = self._rest.post(
+            f"{self.url}/auth/token", json={"username": self.user, "password": self.password}, timeout=30
+        )
+        answer.raise_for_status()
+        self._rest.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> requests.Response:
+        return self._rest.request(method, f"{self.url}/api/v2{path}", json=body, timeout=30)
+
+    def _checked(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        answer = self._request(method, path, body)
+        if not answer.ok:
+            raise RealAirflowError(f"{method} {path}: {answer.status_code} {answer.text}\n{self.log_tail()}")
+        return answer.json()
+
+
+def airflow_environment(home: Path, dags: Path) -> dict[str, str]:
+    """Return the environment for an `airflow` command on a home of its own, with nothing of the caller's."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+    return inherited | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+def _server_environment(url: str, passwords: Path) -> dict[str, str]:
+    return {
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": url.rpartition(":")[2],
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+    }
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def session_of(leader: int) -> list[psutil.Process]:
+    """Return every living process of a session; `standalone` ends without most of its children."""
+    found = []
+    for pid in psutil.pids():
+        with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            if os.getsid(pid) == leader:
+                found.append(psutil.Process(pid))
+    return [process for process in found if process.is_running()]
+
+
+def end_session(leader: subprocess.Popen[bytes]) -> None:
+    """Ask every process of a session to end, and end what does not."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        members = session_of(leader.pid)
+        for process in members:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(sign)
+        psutil.wait_procs(members, timeout=STOP_SECONDS)
+    leader.wait()

@@ -1,0 +1,95 @@
+"""What is written beside the code says what the code does."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import airflow_provider_d360
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "airflow_provider_d360"
+EXAMPLES = sorted((ROOT / "example_dags").glob("*.py"))
+README = ROOT / "README.md"
+
+# In Markdown: <!-- send_message: example_dags/example_d360_send_message.py --> and then the block.
+_BLOCK = re.compile(r"<!-- (?P<region>\w+): (?P<file>\S+) -->\n+```python\n(?P<code>.*?)```", re.S)
+
+
+def _region(file: Path, name: str) -> str:
+    """Return what stands between the markers of a region, with markers of other regions left out."""
+    found = re.search(rf"^ *# \[START {name}\]\n(.*?)^ *# \[END {name}\]$", file.read_text(), re.S | re.M)
+    assert found, f"{file.name} has no region {name}"
+    return re.sub(r"^ *# \[(START|END) \w+\]\n", "", found[1], flags=re.M).strip("\n")
+
+
+def _pages() -> list[Path]:
+    return [README, *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def _shown() -> list[tuple[Path, str, str, str]]:
+    return [
+        (page, found["region"], found["file"], found["code"].strip("\n"))
+        for page in _pages()
+        for found in _BLOCK.finditer(page.read_text())
+    ]
+
+
+def _public_classes(folder: str) -> list[str]:
+    return [
+        node.name
+        for file in sorted((PACKAGE / folder).glob("*.py"))
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name.startswith("D360")
+    ]
+
+
+def test_the_readme_shows_an_example():
+    assert README in {page for page, *_ in _shown()}
+
+
+@pytest.mark.parametrize(("page", "region", "file", "code"), _shown())
+def test_a_shown_block_is_the_example_that_runs(page, region, file, code):
+    assert code == _region(ROOT / file, region), f"{page.name} and {file} differ"
+
+
+@pytest.mark.parametrize("folder", ["operators"])
+@pytest.mark.parametrize("place", ["README.md", "example_dags"])
+def test_every_operator_has_a_row_and_an_example(folder, place):
+    path = ROOT / place
+    files = [path] if path.is_file() else EXAMPLES
+    text = "\n".join(file.read_text() for file in files)
+    classes = _public_classes(folder)
+    assert classes
+    assert [name for name in classes if name not in text] == []
+
+
+def test_every_example_is_named_in_the_readme():
+    text = README.read_text()
+    assert [file.name for file in EXAMPLES if file.stem not in text] == []
+
+
+def test_the_changelog_starts_with_this_version():
+    versions = re.findall(r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert versions[0] == airflow_provider_d360.__version__
+
+
+def test_the_readme_names_the_airflow_versions_that_are_tested():
+    locked = {file.stem.removeprefix("airflow-") for file in (ROOT / "requirements").glob("airflow-*.txt")}
+    matrix = re.search(r"airflow: \[(.*)\]", (ROOT / ".github/workflows/ci.yml").read_text())
+    assert matrix
+    assert set(re.findall(r"\d+\.\d+", matrix[1])) == locked
+    assert [minor for minor in sorted(locked) if f"| {minor} " not in README.read_text()] == []
+
+
+def test_links_between_our_pages_lead_somewhere():
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in [*_pages(), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+        for target in re.findall(r"\]\((?!https?://|mailto:|#)([^)#\s]+)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
