@@ -123,12 +123,16 @@ class RealAirflow:
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run, as the REST API describes them."""
-        answer = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")
+        answer = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=1000")
         return list(answer["task_instances"])
 
-    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+    def task_log(
+        self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1
+    ) -> str:
         """Return the log of one try, as the user interface shows it, line by line with all fields."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        path = (
+            f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}?map_index={map_index}"
+        )
         return "\n".join(json.dumps(line, ensure_ascii=False) for line in self.get(path)["content"])
 
     def xcom(self, dag_id: str, run_id: str, task_id: str) -> Any:
