@@ -8,11 +8,27 @@ from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 try:
-    from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
+    from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowTaskTimeout
 except ImportError:  # before 3.2
-    from airflow.exceptions import AirflowFailException, AirflowTaskTimeout  # type: ignore[no-redef]
+    from airflow.exceptions import (  # type: ignore[no-redef]
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowTaskTimeout,
+    )
 
-__all__ = ["AirflowFailException", "AirflowRuntimeError", "AirflowTaskTimeout", "get_connection_async"]
+try:
+    from airflow.sdk.configuration import conf
+except ImportError:  # before 3.2
+    from airflow.configuration import conf
+
+__all__ = [
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "AirflowRuntimeError",
+    "AirflowTaskTimeout",
+    "conf",
+    "get_connection_async",
+]
 
 
 async def get_connection_async(conn_id: str) -> Connection:

@@ -30,6 +30,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "cli": ["airflow_provider_d360.cli.commands"],
         "connection-types": [
             {
                 "connection-type": "d360",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -42,6 +44,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 10.0
+_NO_CONNECTION = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
+_TIMEOUTS = (FutureTimeoutError, asyncio.TimeoutError)
 _LONGEST_ANSWER = 16 * 1024 * 1024
 
 
@@ -185,11 +189,12 @@ class Transport:
         began = cargo.abandon()
         if cargo.problem is not None:
             raise cargo.problem from None
-        details = scrub(_reason(problem), [self.account.api_key])
+        root = _root(problem)
+        details = scrub(_reason(root), [self.account.api_key])
         host = urlsplit(self.account.base_url).hostname
-        if began or (call.repeatable and not cargo):
+        if began or not (cargo or isinstance(root, _NO_CONNECTION)):
             raise lost_answer(call, f"No answer from {host} ({details})") from problem
-        certificate = "certificate" in details.lower()
+        certificate = isinstance(root, ssl.SSLCertVerificationError)
         remedy = (
             "Check the CA bundle (REQUESTS_CA_BUNDLE) and the connection's host."
             if certificate
@@ -275,13 +280,15 @@ class Transport:
         return session
 
 
-def _reason(problem: BaseException) -> str:
-    """Say in a few words why a request failed: the innermost of the errors that HTTP libraries wrap."""
-    if isinstance(problem, FutureTimeoutError | asyncio.TimeoutError):
-        return "it took too long"
-    while problem.__cause__ or problem.__context__:
+def _root(problem: BaseException) -> BaseException:
+    """Find the innermost of the errors that HTTP libraries wrap; a timeout has nothing of interest inside."""
+    while not isinstance(problem, _TIMEOUTS) and (problem.__cause__ or problem.__context__):
         problem = problem.__cause__ or problem.__context__ or problem
-    return str(problem) or type(problem).__name__
+    return problem
+
+
+def _reason(root: BaseException) -> str:
+    return "it took too long" if isinstance(root, _TIMEOUTS) else str(root) or type(root).__name__
 
 
 def _within(seconds: float, work: Callable[[], Response]) -> Response:
