@@ -80,6 +80,7 @@ class Call(Generic[T]):
     :param read: Turns a 2xx answer into a value; raises ``ValueError`` when it cannot.
     :param repeatable: Whether the same request may reach the service twice without a second effect.
     :param private: Strings of the request that no error text may repeat.
+    :param quotable: Whether an error may quote the answer. Not where answers repeat credentials.
     :param sink: Takes the body of a 2xx answer as it arrives; ``Response.body`` is empty then. It cannot be
         rewound, so there is one attempt only.
     :param single: There is one attempt only, whatever the account allows.
@@ -90,6 +91,7 @@ class Call(Generic[T]):
     read: Callable[[Response], T]
     repeatable: bool
     private: frozenset[str] = field(default=frozenset(), repr=False)
+    quotable: bool = True
     sink: Sink | None = field(default=None, repr=False)
     single: bool = False
     extra_seconds: float = 0.0

@@ -10,7 +10,16 @@ from functools import partial
 
 from airflow_provider_d360.api.hosting import CLOUD, ON_PREMISE, SANDBOX, Hosting
 from airflow_provider_d360.api.wire import Request, Response
-from airflow_provider_d360.emulator import events, health, messages, routes, webhooks
+from airflow_provider_d360.emulator import (
+    accounts,
+    events,
+    health,
+    media,
+    messages,
+    routes,
+    templates,
+    webhooks,
+)
 from airflow_provider_d360.emulator.answers import RefusedError, gateway_error, refusal
 from airflow_provider_d360.emulator.bodies import canonical
 from airflow_provider_d360.emulator.deliveries import Agenda, Courier
@@ -22,7 +31,15 @@ ON_PREMISE_KEY = "on-premise-key"
 SANDBOX_KEY = "1234567_sandbox"
 KEYS: Mapping[str, Hosting] = {CLOUD_KEY: CLOUD, ON_PREMISE_KEY: ON_PREMISE, SANDBOX_KEY: SANDBOX}
 
-ROUTES = (*messages.ROUTES, *webhooks.ROUTES, *health.ROUTES)
+ROUTES = (
+    *messages.ROUTES,
+    *webhooks.ROUTES,
+    *health.ROUTES,
+    *templates.ROUTES,
+    *accounts.ROUTES,
+    *media.ROUTES,
+    *media.LAST_ROUTES,
+)
 
 
 class Emulator:
@@ -41,6 +58,7 @@ class Emulator:
     :param retry_delays_seconds: Time before each further attempt while a webhook does not answer 200.
     :param waba_webhook_delay_seconds: Time until the webhook of the account is in force.
     :param waba_webhook_unseen_reads: How many reads still show the old one.
+    :param strict_templates: Refuse templates that were not created here; without it, they are anybody's.
     :param on_change: Told of each message when it is accepted, and again at each status.
     """
 
@@ -54,6 +72,7 @@ class Emulator:
         retry_delays_seconds: Sequence[float] = (0.1, 0.5, 2.0, 5.0, 10.0),
         waba_webhook_delay_seconds: float = 0.0,
         waba_webhook_unseen_reads: int = 1,
+        strict_templates: bool = False,
         on_change: Callable[[SentMessage], object] | None = None,
     ) -> None:
         self._statuses = events.check_statuses(statuses)
@@ -62,6 +81,7 @@ class Emulator:
         self.retry_delays_seconds = tuple(retry_delays_seconds)
         self.waba_webhook_delay_seconds = waba_webhook_delay_seconds
         self.waba_webhook_unseen_reads = waba_webhook_unseen_reads
+        self.strict_templates = strict_templates
         self.on_change = on_change
         self._keys = dict(keys)
         self._changed = threading.Condition(threading.RLock())
@@ -80,6 +100,9 @@ class Emulator:
             }
             self.account = webhooks.Account()
             self.can_send_message = "AVAILABLE"
+            self.settings = {key: accounts.Settings() for key in self.numbers}
+            self.templates = templates.Shelf()
+            self.media = media.Shelf(next(iter(self.numbers), ""))
             self._era = object()
             self._requests: list[Request] = []
             self._sent: dict[str, SentMessage] = {}

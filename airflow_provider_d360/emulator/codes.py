@@ -58,11 +58,13 @@ _CLOUD = {
 
 # https://developers.facebook.com/docs/whatsapp/api/errors
 _ON_PREMISE = {
+    400: (400, "Media error"),
     470: (400, "Message failed to send because more than 24 hours have passed"),
     471: (400, "Spam rate limit hit"),
     1000: (400, "Generic error"),
     1001: (400, "Message too long"),
     1002: (400, "Invalid recipient type"),
+    1004: (400, "Resource already exists"),
     1005: (403, "Access denied"),
     1006: (404, "Resource not found"),
     1008: (400, "Required parameter is missing"),

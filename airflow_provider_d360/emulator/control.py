@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -72,6 +73,15 @@ def _receive(emulator: Emulator, **arguments: Any) -> dict[str, Any]:
     return {"message_id": emulator.receive(**arguments)}
 
 
+def _store_media(emulator: Emulator, *, content_base64: str, **arguments: Any) -> dict[str, Any]:
+    content = base64.b64decode(content_base64, validate=True)
+    return {"media_id": emulator.media.add(content, **arguments)}
+
+
+def _add_template(emulator: Emulator, *, status: str | None = None, **content: Any) -> dict[str, Any]:
+    return {"template_id": emulator.templates.add(content, status=status).template_id}
+
+
 def _reset(emulator: Emulator) -> dict[str, Any]:
     emulator.reset()
     return {}
@@ -87,5 +97,7 @@ _ACTIONS: dict[str, Callable[..., object]] = {
     "refusals": _refuse,
     "statuses": _set_statuses,
     "inbound": _receive,
+    "media": _store_media,
+    "templates": _add_template,
     "reset": _reset,
 }

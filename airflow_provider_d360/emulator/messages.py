@@ -16,6 +16,7 @@ from airflow_provider_d360.emulator.bodies import (
 )
 from airflow_provider_d360.emulator.records import JSONObject
 from airflow_provider_d360.emulator.routes import Asked, Route
+from airflow_provider_d360.emulator.templates import check_sent
 
 
 def post_message(asked: Asked) -> Response:
@@ -26,6 +27,8 @@ def post_message(asked: Asked) -> Response:
         return _mark_as_read(asked, body)
     to = recipient_of(asked.hosting, body)
     check_message(asked.hosting, body)
+    if body.get("type") == "template":
+        check_sent(asked, body["template"])
     asked.emulator.raise_if_refused(asked.hosting, to)
     message_id = asked.emulator.accept(asked.number, to, body).message_id
     if asked.hosting is CLOUD:

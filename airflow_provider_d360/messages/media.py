@@ -1,4 +1,4 @@
-"""Pictures, video, audio, documents and stickers, by link or by the id of an upload."""
+"""Pictures, video, audio, documents and stickers: by link, by the id of an upload, or by a file's path."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Literal, TypedDict
 
 
 class Media(TypedDict, total=False):
-    """Where the media is, by exactly one of ``id`` and ``link``, and how it is shown."""
+    """Where the media is, by exactly one of ``id``, ``link`` and ``path``, and how it is shown."""
 
     id: str
     link: str
+    path: str
     caption: str
     filename: str
     voice: bool
@@ -50,7 +51,9 @@ class StickerMessage(TypedDict):
     sticker: Media
 
 
-def image(*, link: str | None = None, id: str | None = None, caption: str | None = None) -> ImageMessage:
+def image(
+    *, link: str | None = None, id: str | None = None, path: str | None = None, caption: str | None = None
+) -> ImageMessage:
     """
     Build an image message: JPEG or PNG, at most 5 MB.
 
@@ -58,12 +61,16 @@ def image(*, link: str | None = None, id: str | None = None, caption: str | None
 
     :param link: A public ``https`` address that WhatsApp fetches. A broken one is accepted and fails later.
     :param id: The id of uploaded media, instead of ``link``.
+    :param path: A file to upload when the message is sent, instead of both: a local path, or one such as
+        ``s3://aws_default@bucket/key``.
     :param caption: At most 1024 characters.
     """
-    return {"type": "image", "image": _media("image", link, id, caption)}
+    return {"type": "image", "image": _media("image", link, id, path, caption)}
 
 
-def video(*, link: str | None = None, id: str | None = None, caption: str | None = None) -> VideoMessage:
+def video(
+    *, link: str | None = None, id: str | None = None, path: str | None = None, caption: str | None = None
+) -> VideoMessage:
     """
     Build a video message: MP4 or 3GP with H.264 and AAC, at most 16 MB.
 
@@ -71,12 +78,16 @@ def video(*, link: str | None = None, id: str | None = None, caption: str | None
 
     :param link: A public ``https`` address that WhatsApp fetches.
     :param id: The id of uploaded media, instead of ``link``.
+    :param path: A file to upload when the message is sent, instead of both: a local path, or one such as
+        ``s3://aws_default@bucket/key``.
     :param caption: At most 1024 characters.
     """
-    return {"type": "video", "video": _media("video", link, id, caption)}
+    return {"type": "video", "video": _media("video", link, id, path, caption)}
 
 
-def audio(*, link: str | None = None, id: str | None = None, voice: bool = False) -> AudioMessage:
+def audio(
+    *, link: str | None = None, id: str | None = None, path: str | None = None, voice: bool = False
+) -> AudioMessage:
     """
     Build an audio message: AAC, AMR, MP3, M4A or Ogg with Opus, at most 16 MB. It has no caption.
 
@@ -84,9 +95,11 @@ def audio(*, link: str | None = None, id: str | None = None, voice: bool = False
 
     :param link: A public ``https`` address that WhatsApp fetches.
     :param id: The id of uploaded media, instead of ``link``.
+    :param path: A file to upload when the message is sent, instead of both: a local path, or one such as
+        ``s3://aws_default@bucket/key``.
     :param voice: Show it as a voice note. The file must be Ogg with Opus.
     """
-    media = _media("audio", link, id)
+    media = _media("audio", link, id, path)
     if voice:
         media["voice"] = voice
     return {"type": "audio", "audio": media}
@@ -96,6 +109,7 @@ def document(
     *,
     link: str | None = None,
     id: str | None = None,
+    path: str | None = None,
     caption: str | None = None,
     filename: str | None = None,
 ) -> DocumentMessage:
@@ -106,17 +120,19 @@ def document(
 
     :param link: A public ``https`` address that WhatsApp fetches.
     :param id: The id of uploaded media, instead of ``link``.
+    :param path: A file to upload when the message is sent, instead of both: a local path, or one such as
+        ``s3://aws_default@bucket/key``.
     :param caption: At most 1024 characters.
     :param filename: What the recipient sees; its extension picks the icon. Without it, the end of the link
-        is shown.
+        or of the path is shown.
     """
-    media = _media("document", link, id, caption)
+    media = _media("document", link, id, path, caption)
     if filename is not None:
         media["filename"] = filename
     return {"type": "document", "document": media}
 
 
-def sticker(*, link: str | None = None, id: str | None = None) -> StickerMessage:
+def sticker(*, link: str | None = None, id: str | None = None, path: str | None = None) -> StickerMessage:
     """
     Build a sticker message: WebP of 512 by 512 pixels, at most 100 KB, or 500 KB when animated.
 
@@ -124,18 +140,24 @@ def sticker(*, link: str | None = None, id: str | None = None) -> StickerMessage
 
     :param link: A public ``https`` address that WhatsApp fetches.
     :param id: The id of uploaded media, instead of ``link``.
+    :param path: A file to upload when the message is sent, instead of both: a local path, or one such as
+        ``s3://aws_default@bucket/key``.
     """
-    return {"type": "sticker", "sticker": _media("sticker", link, id)}
+    return {"type": "sticker", "sticker": _media("sticker", link, id, path)}
 
 
-def _media(kind: str, link: str | None, id: str | None, caption: str | None = None) -> Media:
-    if (link is None) == (id is None):
-        raise TypeError(f"{kind}() takes either link or id")
+def _media(
+    kind: str, link: str | None, id: str | None, path: str | None, caption: str | None = None
+) -> Media:
+    if sum(given is not None for given in (link, id, path)) != 1:
+        raise TypeError(f"{kind}() takes one of link, id and path")
     media: Media = {}
     if id is not None:
         media["id"] = id
     if link is not None:
         media["link"] = link
+    if path is not None:
+        media["path"] = path
     if caption is not None:
         media["caption"] = caption
     return media

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_d360 import __version__
@@ -62,6 +62,7 @@ class Account:
     :param max_attempts: How often a request may be tried that is known not to have been accepted.
     :param messages_per_second: How fast the number may send.
     :param budget_seconds: The longest that all attempts and the waits between them may take together.
+    :param webhook_secrets: What 360dialog sends to the webhook, which no error text may repeat.
     """
 
     hosting: Hosting
@@ -71,6 +72,12 @@ class Account:
     max_attempts: int = 3
     messages_per_second: float = 80.0
     budget_seconds: float = 90.0
+    webhook_secrets: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """All that no error text may repeat."""
+        return self.webhook_secrets | {self.api_key}
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -116,7 +123,7 @@ class Transport:
             attempt += 1
             try:
                 answer = self._exchange(call, self._attempt_seconds(call, deadline))
-                return read_answer(call, answer, self.account.api_key)
+                return read_answer(call, answer, self.account.secrets)
             except D360Error as error:
                 wait = self._wait(call, error, attempt, deadline)
                 if wait is None:
@@ -134,7 +141,7 @@ class Transport:
             attempt += 1
             try:
                 answer = await self._aexchange(call, self._attempt_seconds(call, deadline))
-                return read_answer(call, answer, self.account.api_key)
+                return read_answer(call, answer, self.account.secrets)
             except D360Error as error:
                 wait = self._wait(call, error, attempt, deadline)
                 if wait is None:
@@ -184,16 +191,20 @@ class Transport:
         agent = f"airflow-provider-d360/{__version__}"
         return {**request.headers, "User-Agent": agent, "D360-API-KEY": self.account.api_key}
 
-    def _fail(self, call: Call[Any], cargo: Cargo, problem: BaseException) -> NoReturn:
-        """Raise what an exchange that came to no answer means."""
+    def _failed(self, call: Call[Any], cargo: Cargo, problem: BaseException) -> BaseException:
+        """
+        Build the error for an exchange that came to no answer.
+
+        It does not stand in a chain with the library's own error: that one holds the request, key and all.
+        """
         began = cargo.abandon()
         if cargo.problem is not None:
-            raise cargo.problem from None
+            return cargo.problem
         root = _root(problem)
-        details = scrub(_reason(root), [self.account.api_key])
+        details = scrub(_reason(root), self.account.secrets)
         host = urlsplit(self.account.base_url).hostname
         if began or not (cargo or isinstance(root, _NO_CONNECTION)):
-            raise lost_answer(call, f"No answer from {host} ({details})") from problem
+            return lost_answer(call, f"No answer from {host} ({details})")
         certificate = isinstance(root, ssl.SSLCertVerificationError)
         remedy = (
             "Check the CA bundle (REQUESTS_CA_BUNDLE) and the connection's host."
@@ -201,7 +212,7 @@ class Transport:
             else "Check the network, the proxy and the connection's host. Nothing was sent."
         )
         title = f"Cannot connect to {host}"
-        raise never_sent(title, details, remedy, retry_soon=not certificate) from problem
+        return never_sent(title, details, remedy, retry_soon=not certificate)
 
     def _exchange(self, call: Call[Any], seconds: float) -> Response:
         import requests
@@ -212,11 +223,12 @@ class Transport:
             return _within(seconds, lambda: self._send(session, call, cargo, seconds))
         except FutureTimeoutError as problem:
             self._session = None  # the stuck request still holds it
-            self._fail(call, cargo, problem)
+            failure = self._failed(call, cargo, problem)
         except (requests.RequestException, OSError) as problem:
-            self._fail(call, cargo, problem)
+            failure = self._failed(call, cargo, problem)
         finally:
             cargo.close()
+        raise failure
 
     def _send(self, session: requests.Session, call: Call[Any], cargo: Cargo, seconds: float) -> Response:
         url = self._url(call.request)
@@ -264,19 +276,27 @@ class Transport:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Response(answer.status, headers, bytes(cargo.content))
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as problem:
-            self._fail(call, cargo, problem)
+            failure = self._failed(call, cargo, problem)
         finally:
             cargo.close()
+        raise failure
 
     async def _running_session(self) -> aiohttp.ClientSession:
         """Give the session of the running loop; a session cannot move from one loop to another."""
         import aiohttp
 
-        session = self._async_session
-        if session is None or session.closed or session._loop is not asyncio.get_running_loop():
+        def running() -> aiohttp.ClientSession | None:
+            session, loop = self._async_session, asyncio.get_running_loop()
+            return session if session and not session.closed and session._loop is loop else None
+
+        context = None if running() else await asyncio.to_thread(tls_context)
+        session = running()  # another call may have opened it in the meantime
+        if session is None:
             trust = not is_loopback(urlsplit(self.account.base_url).hostname)
-            connector = aiohttp.TCPConnector(ssl=await asyncio.to_thread(tls_context))
+            connector = aiohttp.TCPConnector(ssl=context or True)
             self._async_session = session = aiohttp.ClientSession(connector=connector, trust_env=trust)
+            # From 3.10 on, aiohttp repeats some requests by itself.  When to repeat is decided here alone.
+            session._retry_connection = False
         return session
 
 

@@ -96,7 +96,7 @@ def test_a_builder_gives_the_documented_json(name):
 @pytest.mark.parametrize("build", [image, video, audio, document, sticker])
 def test_media_wants_a_link_or_an_id_and_not_both(build):
     for wrong in ({}, {"link": "https://a.example/1", "id": "10"}):
-        with pytest.raises(TypeError, match=f"{build.__name__}\\(\\) takes either link or id"):
+        with pytest.raises(TypeError, match=f"{build.__name__}\\(\\) takes one of link, id and path"):
             build(**wrong)
 
 

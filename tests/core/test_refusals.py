@@ -15,7 +15,7 @@ from airflow_provider_d360.api.errors import (
     D360UnavailableError,
 )
 from airflow_provider_d360.api.hosting import CLOUD, ON_PREMISE, SANDBOX
-from airflow_provider_d360.api.refusals import read_answer
+from airflow_provider_d360.api.refusals import failed_status, read_answer
 from airflow_provider_d360.api.results import ContactCheck, Health, Sent, WebhookConfig
 from airflow_provider_d360.api.wire import Response
 from airflow_provider_d360.messages import text
@@ -38,7 +38,7 @@ def meta(code, message="(#{}) Something", details="", **more):
 
 def error_of(response, call=SEND) -> D360Error:
     with pytest.raises(D360Error) as caught:
-        read_answer(call, response, KEY)
+        read_answer(call, response, [KEY])
     return caught.value
 
 
@@ -49,7 +49,7 @@ def test_any_2xx_with_an_id_is_a_message_accepted(status):
         "contacts": [{"input": "+49151", "wa_id": "4915112345689", "user_id": "DE.1"}],
         "messages": [{"id": "wamid.1", "message_status": "accepted"}],
     }
-    assert read_answer(SEND, answer(status, body), KEY) == Sent(
+    assert read_answer(SEND, answer(status, body), [KEY]) == Sent(
         "wamid.1", "4915112345689", "DE.1", "accepted"
     )
 
@@ -63,13 +63,13 @@ def test_any_2xx_with_an_id_is_a_message_accepted(status):
     ],
 )
 def test_an_id_is_all_that_an_accepted_message_needs(body):
-    assert read_answer(SEND, answer(201, body), KEY) == Sent("gBGG1")
+    assert read_answer(SEND, answer(201, body), [KEY]) == Sent("gBGG1")
 
 
 @pytest.mark.parametrize("body", [b"", b"  ", b"{}", b'{"messages":[]}'])
 def test_the_sandbox_may_answer_without_an_id(body):
     call = calls.send_message(SANDBOX, "4915112345689", text("Hi"))
-    assert read_answer(call, answer(201, body), KEY) == Sent(None)
+    assert read_answer(call, answer(201, body), [KEY]) == Sent(None)
 
 
 UNREADABLE = [
@@ -337,8 +337,8 @@ def test_a_long_or_binary_answer_becomes_a_short_printable_detail():
 def test_a_webhook_is_read_with_or_without_headers():
     read = calls.get_waba_webhook(CLOUD)
     body = {"waba_id": "1", "url": "https://a.b", "headers": {"X": "1"}, "phone_numbers": ["49151"]}
-    assert read_answer(read, answer(200, body), KEY) == WebhookConfig("https://a.b", {"X": "1"}, ("49151",))
-    assert read_answer(READ, answer(200, {"url": "", "headers": None}), KEY) == WebhookConfig(None)
+    assert read_answer(read, answer(200, body), [KEY]) == WebhookConfig("https://a.b", {"X": "1"}, ("49151",))
+    assert read_answer(READ, answer(200, {"url": "", "headers": None}), [KEY]) == WebhookConfig(None)
 
 
 def test_the_credentials_of_a_webhook_are_not_shown_by_repr():
@@ -348,15 +348,15 @@ def test_the_credentials_of_a_webhook_are_not_shown_by_repr():
 def test_contacts_are_read():
     call = calls.check_contacts(ON_PREMISE, ["+4915112345689"])
     body = {"contacts": [{"input": "+49", "status": "valid", "wa_id": "49"}, "odd", {"status": "invalid"}]}
-    assert read_answer(call, answer(200, body), KEY) == (
+    assert read_answer(call, answer(200, body), [KEY]) == (
         ContactCheck("+49", "valid", "49"),
         ContactCheck("", "invalid"),
     )
-    assert read_answer(call, answer(200, {}), KEY) == ()
+    assert read_answer(call, answer(200, {}), [KEY]) == ()
 
 
 def test_marking_as_read_needs_nothing_but_a_2xx():
-    assert read_answer(calls.mark_as_read(CLOUD, "wamid.1"), answer(200, b""), KEY) is None
+    assert read_answer(calls.mark_as_read(CLOUD, "wamid.1"), answer(200, b""), [KEY]) is None
 
 
 HEALTH = [
@@ -376,9 +376,32 @@ HEALTH = [
 
 @pytest.mark.parametrize(("body", "health"), HEALTH)
 def test_health_is_read_from_the_cloud_and_from_a_server(body, health):
-    assert read_answer(calls.health(CLOUD), answer(200, body), KEY) == health
+    assert read_answer(calls.health(CLOUD), answer(200, body), [KEY]) == health
 
 
 @pytest.mark.parametrize("body", [{}, {"health_status": {}}, {"health": {}}, {"health": 1}])
 def test_health_without_health_is_no_answer(body):
     assert type(error_of(answer(200, body), calls.health(CLOUD))) is D360UnavailableError
+
+
+@pytest.mark.parametrize(
+    ("code", "on_premise", "kind", "remedy"),
+    [
+        (131026, False, D360RecipientError, "not on WhatsApp"),
+        (131047, False, D360RecipientError, "approved template"),
+        (470, True, D360RecipientError, "approved template"),
+        (131049, False, D360RecipientError, "24 hours"),
+        (131000, False, D360UnavailableError, "again later"),
+        (None, False, D360RequestError, "Correct the message"),
+    ],
+)
+def test_a_failed_status_is_the_error_that_a_refusal_would_be(code, on_premise, kind, remedy):
+    error = failed_status(code, "Failed for 4915112345689", "details", on_premise=on_premise)
+    assert type(error) is kind
+    assert remedy in error.refusal.remedy
+    assert error.refusal.retry_soon is False
+    assert "4915112345689" not in str(error)
+
+
+def test_a_failed_status_without_words_still_says_something():
+    assert str(failed_status(131026, "", "")).startswith("131026 The message failed.")
