@@ -1,0 +1,107 @@
+"""The trigger that waits for what becomes of a message. It only reads, so it may run twice."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_d360.compat import conf, get_connection_async
+from airflow_provider_d360.store.configured import configured_store
+from airflow_provider_d360.store.records import Status
+from airflow_provider_d360.store.watch import StatusWatch, outcome
+
+_POLL_SECONDS = 2.0
+
+_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, StatusWatch] = WeakKeyDictionary()
+
+
+class Waited(NamedTuple):
+    """
+    What waiting for a message came to.
+
+    :param state: ``reached``, ``failed`` or ``timeout``.
+    :param status: The status that the message has; ``None`` after a timeout.
+    :param error_code: Why it failed; and so on.
+    """
+
+    state: str
+    status: str | None = None
+    error_code: int | None = None
+    error_title: str = ""
+    error_details: str = ""
+    on_premise: bool = False
+
+
+class D360MessageStatusTrigger(BaseTrigger):
+    """
+    Wait until a message has a status, has failed, or the time is over.
+
+    All triggers of a process share one query every two seconds.
+
+    :param message_id: The message.
+    :param status: ``sent``, ``delivered`` or ``read``; a later one counts as well.
+    :param until: When to give up, in Unix seconds.
+    """
+
+    def __init__(self, *, message_id: str, status: str, until: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.message_id = message_id
+        self.status = status
+        self.until = until
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            "airflow_provider_d360.triggers.messages.D360MessageStatusTrigger",
+            {"message_id": self.message_id, "status": self.status, "until": self.until},
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        watch = await _shared_watch()
+        try:
+            found = await asyncio.wait_for(
+                watch.wait(self.message_id, self.status), max(_POLL_SECONDS, self.until - time.time())
+            )
+        except asyncio.TimeoutError:
+            yield TriggerEvent(to_event(Waited("timeout")))
+        else:
+            yield TriggerEvent(to_event(judge(found, self.status)))
+
+
+def judge(found: Status | None, wanted: str) -> Waited:
+    """Say what a status means for somebody who waits for ``wanted``."""
+    state = outcome(found, wanted)
+    if found is None or state != "failed":
+        return Waited(state, None if found is None else found.status)
+    return Waited(
+        state,
+        found.status,
+        found.error_code,
+        found.error_title or "",
+        found.error_details or "",
+        found.on_premise,
+    )
+
+
+def to_event(waited: Waited) -> dict[str, Any]:
+    """Write what travels from trigger to task."""
+    return waited._asdict()
+
+
+def from_event(event: dict[str, Any]) -> Waited:
+    """Read what the trigger wrote."""
+    return Waited(**event)
+
+
+async def _shared_watch() -> StatusWatch:
+    loop = asyncio.get_running_loop()
+    if loop not in _watches:
+        conn_id = conf.get("d360", "store_conn_id", fallback="").strip()
+        connection = await get_connection_async(conn_id) if conn_id else None
+        store = configured_store(lambda _: connection)
+        _watches.setdefault(loop, StatusWatch(store, _POLL_SECONDS))
+    return _watches[loop]

@@ -1,0 +1,26 @@
+"""
+Forget, once a day, what the store holds of messages older than ``[d360] store_retention_days`` (30).
+
+Needs the store that the webhook fills, within reach of the worker. The store keeps what people wrote to you,
+so run this, or ``python -m airflow_provider_d360.webhook purge`` from cron.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, task
+
+# [START purge_store]
+with DAG("example_d360_purge_store", schedule="@daily", catchup=False):
+
+    @task
+    def purge_store() -> dict[str, int]:
+        from airflow_provider_d360.store.configured import configured_store, purge
+
+        store = configured_store()
+        try:
+            return purge(store)
+        finally:
+            store.close()
+
+    purge_store()
+# [END purge_store]

@@ -1,0 +1,379 @@
+"""The receiver, through its HTTP door."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import http.client
+import json
+import random
+import socket
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from airflow_provider_d360.api.events import Event
+from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer
+from airflow_provider_d360.store import Store
+from airflow_provider_d360.webhook.admission import NoCredentialsError
+from airflow_provider_d360.webhook.app import create_app
+from airflow_provider_d360.webhook.commits import GroupCommit
+from tests.webhook.doors import LOGIN, change, post, served, standalone, statuses
+from tests.webhook.killing import lost_after_kills
+
+GOOD = {"id": "good", "status": "sent", "timestamp": "1700000001", "recipient_id": "4915112345678"}
+
+
+def with_good(item: object) -> bytes:
+    body = {"object": "x", "entry": [{"changes": [change({"statuses": [item, GOOD], "messages": [item]})]}]}
+    return json.dumps(body).encode()
+
+
+@pytest.mark.parametrize("path", ["/webhook", "/"])
+def test_what_is_delivered_is_in_the_store_when_the_answer_comes(port, store, path):
+    message = {
+        "from": "4915112345678",
+        "id": "m",
+        "timestamp": "1700000002",
+        "type": "text",
+        "text": {"body": "Hi"},
+    }
+    assert post(port, {**statuses(("a", "sent"), ("a", "read")), "more": "unknown"}, path=path) == 200
+    assert post(port, {"messages": [message]}, path=path) == 200
+    assert [(kept.status, kept.at) for kept in store.history("a")] == [
+        ("sent", 1700000001.0),
+        ("read", 1700000001.0),
+    ]
+    assert [kept.content for kept in store.inbox(since=0.0)] == [message]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Basic ZDM2MDp3cm9uZw=="},
+        {"Authorization": LOGIN["Authorization"] + "="},
+        {"Authorization": LOGIN["Authorization"].lower()},
+        {"X-Authorization": LOGIN["Authorization"]},
+    ],
+)
+def test_without_the_credentials_nothing_is_stored(port, store, headers):
+    assert post(port, statuses(("a", "sent")), headers) == 401
+    assert store.count()["statuses"] == 0
+
+
+def test_any_whole_set_of_credentials_admits(store):
+    new = {"Authorization": "Basic bmV3", "X-Token": "t"}
+    with served(create_app(store, [LOGIN, new])) as port:
+        assert post(port, statuses(("a", "sent")), LOGIN) == 200
+        assert post(port, statuses(("b", "sent")), {"authorization": "Basic bmV3", "x-token": "t"}) == 200
+        assert post(port, statuses(("c", "sent")), {"Authorization": "Basic bmV3"}) == 401
+        assert post(port, statuses(("d", "sent")), {"X-Token": "t"}) == 401
+    assert store.status_of("abcd").keys() == {"a", "b"}
+
+
+@pytest.mark.parametrize("credentials", [[], [{}], [LOGIN, {}], [{"Authorization": ""}]])
+def test_a_receiver_that_anybody_could_use_is_not_made(tmp_path, credentials):
+    with pytest.raises(NoCredentialsError, match="webhook_username"):
+        create_app(Store(f"sqlite:///{tmp_path}/x"), credentials)
+
+
+@pytest.mark.parametrize("prefix", ["", "sha256=", "SHA256="])
+@pytest.mark.parametrize("upper", [False, True])
+def test_with_a_platform_secret_the_body_must_be_signed(store, prefix, upper):
+    body = json.dumps(statuses(("a", "sent"))).encode()
+    signature = hmac.new(b"platform", body, hashlib.sha256).hexdigest()
+    signature = prefix + (signature.upper() if upper else signature)
+    with served(create_app(store, [LOGIN], platform_secret="platform")) as port:
+        assert post(port, body, {**LOGIN, "x-360dialog-signature": signature}) == 200
+        assert post(port, body + b" ", {**LOGIN, "x-360dialog-signature": signature}) == 401
+        assert post(port, body, {"x-360dialog-signature": signature}) == 401
+        assert post(port, body, LOGIN) == 401
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_read(port, store):
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        head = f"POST /webhook HTTP/1.1\r\nHost: x\r\nAuthorization: {LOGIN['Authorization']}\r\n"
+        raw.sendall(f"{head}Content-Length: 10001\r\n\r\n".encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 413")
+    assert post(port, b" " * 5_000_000) == 413
+    assert post(port, json.dumps(statuses(("a", "sent"))).encode().ljust(10_000)) == 200
+    assert store.count()["statuses"] == 1
+
+
+def test_a_body_whose_length_is_not_told_is_counted_while_it_comes(port, store):
+    def deliver(*pieces: bytes) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("POST", "/webhook", iter(pieces), headers, encode_chunked=True)
+        with connection.getresponse() as answer:
+            return answer.status
+
+    headers = {**LOGIN, "Transfer-Encoding": "chunked"}
+    body = json.dumps(statuses(("a", "sent"))).encode()
+    assert deliver(body[:50], body[50:]) == 200
+    assert deliver(body, b" " * 6000, b" " * 6000) == 413
+    assert store.count()["statuses"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/webhook"), ("PUT", "/"), ("POST", "/health"), ("POST", "/x")]
+)
+def test_nothing_else_is_served(port, method, path):
+    assert post(port, b"", method=method, path=path) in (404, 405)
+
+
+def test_whoever_hangs_up_leaves_nothing_behind(port, store):
+    with socket.create_connection(("127.0.0.1", port)) as raw:
+        head = f"POST /webhook HTTP/1.1\r\nHost: x\r\nAuthorization: {LOGIN['Authorization']}\r\n"
+        raw.sendall(f"{head}Content-Length: 500\r\n\r\n{{".encode())
+    assert post(port, statuses(("a", "sent"))) == 200
+    assert store.count()["statuses"] == 1
+
+
+HOSTILE = [
+    b"",
+    b"\0",
+    b"{",
+    b"null",
+    b"[]",
+    b"NaN",
+    b"\xff\xfe{\0}\0",
+    b'{"statuses":' * 600,
+    b"[" * 9000,
+    b'{"a":' * 1800,
+    b'{"statuses": ' + b"9" * 9000 + b"}",
+    b'"\\ud800"',
+    b'{"statuses": "\\u0000"}',
+    b"<xml/>",
+    b"statuses=1",
+    b'{"object":"whatsapp_business_account","entry":{"changes":1}}',
+    b"\x1f\x8b\x08\x00garbage",
+]
+
+
+@pytest.mark.parametrize("body", HOSTILE)
+def test_hostile_bodies_are_answered_and_forgotten(port, store, body):
+    assert post(port, body) == 200
+    assert store.count()["statuses"] == 0
+    assert post(port, statuses(("a", "sent"))) == 200
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        b'{"id":"bad\\u0000","status":"sent","timestamp":NaN,"recipient_id":"\\ud800"}',
+        b'{"id":"bad","status":"sent","timestamp":' + b"9" * 4400 + b"}",
+        b'{"id":"bad","status":"sent","timestamp":-Infinity,"recipient_id":{"a":[1e999]}}',
+        b'{"id":"bad\xff\xfe","status":"sent"}',
+        b'{"id":"bad","status":"failed","errors":[{"code":' + b"9" * 30 + b',"title":{},"error_data":[]}]}',
+        b'{"id":"bad","status":"sent","biz_opaque_callback_data":"' + b"x" * 4000 + b'"}',
+        b'{"id":"bad","status":"se\nnt"}',
+        b"[" * 200 + b"]" * 200,
+    ],
+)
+def test_a_hostile_item_does_not_keep_the_good_one_out(port, store, item):
+    body = with_good("HERE").replace(b'"HERE"', item)
+    assert post(port, body) == 200
+    assert "good" in store.status_of(["good"])
+
+
+def test_no_mutilated_body_is_answered_otherwise(tmp_path):
+    """Bytes are cut, doubled, flipped and overwritten, from a seed that makes every run the same."""
+    chance = random.Random(360)  # noqa: S311
+    store = Store(f"sqlite:///{tmp_path}/store.sqlite")
+    valid = with_good(
+        {"id": "a", "status": "failed", "errors": [{"code": 1, "title": "t"}], "timestamp": "1"}
+    )
+    with served(create_app(store, [LOGIN])) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        answers = set()
+        for _ in range(600):
+            body = bytearray(valid)
+            for _ in range(chance.randint(1, 6)):
+                at = chance.randrange(len(body))
+                piece = chance.choice(
+                    [b"", b"\0", b"\xff", b'"', b"{", b"[", b"}", b"NaN", b"\\ud800", b"1e999"]
+                )
+                body[at : at + chance.randint(0, 20)] = piece
+            connection.request("POST", "/webhook", bytes(body), LOGIN)
+            with connection.getresponse() as answer:
+                answer.read()
+                answers.add(answer.status)
+        assert answers == {200}
+        assert post(port, valid) == 200
+    assert store.status_of(["good"])["good"].status == "sent"
+    store.close()
+
+
+def test_load_balancers_are_told_whether_the_store_answers(tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    store = Store(f"sqlite:///{place}/store.sqlite", patience_seconds=0.1)
+    with served(create_app(store, [LOGIN])) as port:
+        assert post(port, b"", {}, "/health", "GET") == 200
+        store.close()
+        place.rename(tmp_path / "elsewhere")
+        assert post(port, b"", {}, "/health", "GET") == 503
+
+
+def test_while_the_store_is_away_the_delivery_is_to_come_again(tmp_path, caplog):
+    store = Store(f"sqlite:///{tmp_path}/store.sqlite", patience_seconds=0.1)
+    store.ping()
+    other = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
+    with served(create_app(store, [LOGIN])) as port:
+        other.execute("BEGIN IMMEDIATE")
+        assert post(port, statuses(("a", "sent"))) == 503
+        assert post(port, b"[]") == 200, "there is nothing to store in it"
+        other.execute("ROLLBACK")
+        assert post(port, statuses(("a", "sent"))) == 200
+    assert store.count()["statuses"] == 1
+    assert "will come again" in caplog.text
+    store.close()
+    other.close()
+
+
+class _SlowStore(Store):
+    """A store that writes when it is allowed to, and counts how often."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.allowed, self.transactions = threading.Event(), 0
+
+    def add(self, events: list[Event], received_at: float) -> None:  # type: ignore[override]
+        assert self.allowed.wait(20)
+        self.transactions += 1
+        super().add(events, received_at)
+
+
+def test_deliveries_that_arrive_together_share_a_transaction(tmp_path):
+    store = _SlowStore(f"sqlite:///{tmp_path}/store.sqlite")
+    with served(create_app(store, [LOGIN])) as port, ThreadPoolExecutor(30) as senders:
+        answers = [senders.submit(post, port, statuses((f"m{number}", "sent"))) for number in range(30)]
+        _wait_until_open(port)
+        store.allowed.set()
+        assert [answer.result() for answer in answers] == [200] * 30
+    assert store.count()["statuses"] == 30
+    assert store.transactions < 15
+    store.close()
+
+
+def test_more_than_can_wait_is_refused_and_nothing_of_the_rest_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr("airflow_provider_d360.webhook.commits._MOST_WAITING_BYTES", 1000)
+    store = _SlowStore(f"sqlite:///{tmp_path}/store.sqlite")
+    with served(create_app(store, [LOGIN])) as port, ThreadPoolExecutor(30) as senders:
+        answers = [senders.submit(post, port, statuses((f"m{number}", "sent"))) for number in range(30)]
+        while not any(answer.done() for answer in answers):
+            _wait_until_open(port)
+        store.allowed.set()
+        got = [answer.result() for answer in answers]
+    assert set(got) == {200, 503}
+    assert store.count()["statuses"] == got.count(200)
+    store.close()
+
+
+def _wait_until_open(port: int) -> None:
+    """Have something answered that comes after what was sent before."""
+    for _ in range(30):
+        assert post(port, b"[]") == 200
+
+
+async def test_a_failure_of_any_kind_reaches_whoever_waits_without_its_text(caplog):
+    class Broken:
+        def add(self, events: object, received_at: float) -> None:
+            raise RuntimeError("4915112345678")
+
+    from airflow_provider_d360.api.events import StatusEvent
+    from airflow_provider_d360.store import StoreUnavailableError
+
+    commits = GroupCommit(Broken())
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError, match="RuntimeError"):
+            await commits.add([StatusEvent("a", "sent")], 1)
+    assert "RuntimeError" in caplog.text
+    assert "4915112345678" not in caplog.text
+
+
+async def test_whoever_no_longer_waits_does_not_keep_others_from_their_answer(tmp_path):
+    from airflow_provider_d360.api.events import StatusEvent
+
+    store = _SlowStore(f"sqlite:///{tmp_path}/store.sqlite")
+    commits = GroupCommit(store)
+    gone, stays = (asyncio.create_task(commits.add([StatusEvent(name, "sent")], 1)) for name in ("a", "b"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    store.allowed.set()
+    await stays
+    assert store.status_of("ab").keys() == {"a", "b"}
+    store.close()
+
+
+def test_no_log_tells_what_was_in_a_delivery(port, caplog):
+    caplog.set_level("DEBUG")
+    secret = {"id": "m", "from": "4915112345678", "type": "text", "text": {"body": "my secret"}}
+    post(port, {"messages": [secret]})
+    post(port, {"messages": [secret]}, {"Authorization": "Basic wrong-login"})
+    post(port, b'{"messages": ["my secret 4915112345678"')
+    told = [
+        word
+        for word in ("4915112345678", "my secret", "wrong-login", LOGIN["Authorization"])
+        if word in caplog.text
+    ]
+    assert told == []
+    assert caplog.text.count("without valid credentials") == 1
+
+
+def test_the_emulators_deliveries_arrive(store):
+    with (
+        served(create_app(store, [LOGIN])) as port,
+        EmulatorServer(Emulator(deliver_to=f"http://127.0.0.1:{port}")) as server,
+    ):
+        api = http.client.HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=10)
+
+        def call(path: str, body: object) -> dict[str, object]:
+            api.request(
+                "POST",
+                path,
+                json.dumps(body),
+                {"D360-API-KEY": CLOUD_KEY, "Content-Type": "application/json"},
+            )
+            return json.loads(api.getresponse().read())  # type: ignore[no-any-return]
+
+        call("/v1/configs/webhook", {"url": "https://hooks.example.com/webhook", "headers": LOGIN})
+        sent = call(
+            "/messages",
+            {
+                "messaging_product": "whatsapp",
+                "recipient_type": "individual",
+                "to": "4915112345678",
+                "type": "text",
+                "text": {"body": "Hi"},
+                "biz_opaque_callback_data": "intent-1",
+            },
+        )
+        message_id = sent["messages"][0]["id"]  # type: ignore[index]
+        server.emulator.wait_for_statuses(message_id, timeout_seconds=10.0)
+        assert {delivery.state for delivery in server.emulator.wait_for_deliveries(10.0)} == {"delivered"}
+        api.close()
+    assert [kept.status for kept in store.history(message_id)] == ["sent", "delivered", "read"]
+    assert store.find_by_intent(["intent-1"]) == {"intent-1": message_id}
+
+
+def test_two_receivers_on_one_store_count_each_event_once(url, store):
+    receivers = [standalone(url), standalone(url)]
+    bodies = [statuses((f"m{number}", "sent"), (f"m{number}", "read")) for number in range(40)]
+    with ThreadPoolExecutor(8) as senders:
+        answers = [senders.submit(post, receiver.port, body) for body in bodies for receiver in receivers]
+        assert {answer.result() for answer in answers} == {200}
+    for receiver in receivers:
+        receiver.kill()
+    assert store.count()["statuses"] == 80
+
+
+def test_what_was_acknowledged_survives_a_kill(url):
+    acknowledged, lost = lost_after_kills(url, times=2)
+    assert acknowledged >= 240
+    assert lost == set()

@@ -1,0 +1,64 @@
+"""``python -m airflow_provider_d360.webhook``."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import pytest
+
+from airflow_provider_d360.api.events import StatusEvent
+from airflow_provider_d360.store import Store
+from airflow_provider_d360.webhook.__main__ import main
+from tests.webhook.doors import Process, post, statuses
+
+LOGIN = {"webhook_username": "d360", "webhook_password": "secret"}
+
+
+def connection(**extra: object) -> str:
+    return json.dumps({"conn_type": "d360", "password": "key", "extra": extra})
+
+
+def test_it_serves_until_it_is_told_to_end(tmp_path):
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    environment = {**os.environ, "AIRFLOW_CONN_MINE": connection(**LOGIN)}
+    receiver = Process(
+        "airflow_provider_d360.webhook", "--store", url, "--conn-id", "mine", environment=environment
+    )
+    assert post(receiver.port, statuses(("a", "sent"))) == 200
+    assert post(receiver.port, statuses(("b", "sent")), {}) == 401
+    assert post(receiver.port, b"", {}, "/health", "GET") == 200
+    assert receiver.stop() in (0, -15)
+    store = Store(url)
+    assert store.status_of("ab").keys() == {"a"}
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--conn-id", "without_login"], "No credentials are configured"),
+        (["--conn-id", "nowhere"], "nowhere"),
+        (["--store", "mysql://there/store"], "SQLite file or a PostgreSQL"),
+        (["--store", "sqlite:////no/such/place/store.sqlite"], "not available"),
+        (["purge", "--days", "-1"], "must not be negative"),
+    ],
+)
+def test_it_does_not_start_when_something_is_wrong(monkeypatch, capsys, arguments, problem):
+    monkeypatch.setenv("AIRFLOW_CONN_WITHOUT_LOGIN", connection())
+    assert main(arguments) == 1
+    assert problem in capsys.readouterr().err
+
+
+def test_a_purge_says_what_it_removed(tmp_path, capsys):
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    store = Store(url)
+    store.add([StatusEvent("old", "sent")], time.time() - 40 * 86_400)
+    store.add([StatusEvent("new", "sent")], time.time())
+    assert main(["purge", "--store", url]) == 0
+    assert capsys.readouterr().out == "statuses: 1 removed\ninbox: 0 removed\noutbox: 0 removed\n"
+    assert store.status_of(["old", "new"]).keys() == {"new"}
+    assert main(["purge", "--store", url, "--days", "0"]) == 0
+    assert store.count()["statuses"] == 0
+    store.close()

@@ -1,0 +1,89 @@
+"""Whose deliveries are taken, as the configuration and the connections say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from starlette.applications import Starlette
+
+from airflow_provider_d360.store import Store
+from airflow_provider_d360.webhook.settings import SettingsError, configured_app, configured_routes
+from tests.webhook.doors import LOGIN, post, served, statuses
+
+
+def name_connection(monkeypatch: pytest.MonkeyPatch, conn_id: str, **extra: object) -> None:
+    connection = {"conn_type": "d360", "password": "key", "extra": extra}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+
+
+@pytest.fixture
+def sqlite_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", f"{tmp_path}/store.sqlite")
+    store = Store(f"sqlite:///{tmp_path}/store.sqlite")
+    yield store
+    store.close()
+
+
+def test_the_connections_webhook_user_may_deliver(monkeypatch, sqlite_store):
+    name_connection(monkeypatch, "d360_default", webhook_username="d360", webhook_password="secret")
+    with served(configured_app()) as port:
+        assert post(port, statuses(("a", "sent"))) == 200
+        assert post(port, statuses(("b", "sent")), {}) == 401
+    assert sqlite_store.status_of("ab").keys() == {"a"}
+
+
+def test_several_connections_and_other_headers_may_deliver(monkeypatch, sqlite_store):
+    name_connection(monkeypatch, "new", webhook_username="d360", webhook_password="new")
+    name_connection(monkeypatch, "old", webhook_username="d360", webhook_password="secret")
+    name_connection(monkeypatch, "none")
+    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_CONN_IDS", "new, old,none,")
+    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_HEADERS", '[{"X-Token": "t1"}, {"X-Token": "t2"}]')
+    with served(Starlette(routes=configured_routes(store=sqlite_store))) as port:
+        for headers in (LOGIN, {"Authorization": "Basic ZDM2MDpuZXc="}, {"X-Token": "t1"}, {"X-Token": "t2"}):
+            assert post(port, statuses(("a", "sent")), headers) == 200
+        assert post(port, statuses(("a", "sent")), {"X-Token": "t3"}) == 401
+
+
+def test_the_limit_and_the_platform_secret_are_configured(monkeypatch, sqlite_store):
+    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_CONN_IDS", "")
+    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_HEADERS", '{"X-Token": "t"}')
+    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_MAX_BODY_BYTES", "300")
+    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_PLATFORM_SECRET", "platform")
+    with served(configured_app()) as port:
+        assert post(port, b" " * 301, {"X-Token": "t"}) == 413
+        assert post(port, b"{}", {"X-Token": "t"}) == 401
+
+
+@pytest.mark.parametrize(
+    ("extra", "headers", "problem"),
+    [
+        ({}, "", "No credentials are configured"),
+        ({"webhook_username": "d360"}, "", "webhook_password is empty"),
+        ({"webhook_password": "x"}, "", "webhook_username is empty"),
+        ({"nonsense": 1}, "", "'nonsense' is unknown"),
+        ({}, "{", "webhook_headers must be a JSON object"),
+        ({}, "[1]", "webhook_headers must be a JSON object"),
+        ({}, '{"X-Token": 7}', "webhook_headers must be a JSON object"),
+        ({}, '{"X-Token": ""}', "No credentials are configured"),
+        ({}, "{}", "No credentials are configured"),
+    ],
+)
+def test_without_usable_credentials_it_does_not_start(monkeypatch, sqlite_store, extra, headers, problem):
+    name_connection(monkeypatch, "d360_default", **extra)
+    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_HEADERS", headers)
+    with pytest.raises(SettingsError, match=problem):
+        configured_routes()
+
+
+def test_a_connection_that_is_not_there_is_named(monkeypatch, sqlite_store):
+    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_CONN_IDS", "nowhere")
+    with pytest.raises(SettingsError, match="nowhere"):
+        configured_routes()
+
+
+def test_a_store_that_cannot_be_one_is_reported(monkeypatch, sqlite_store):
+    name_connection(monkeypatch, "d360_default", webhook_username="d360", webhook_password="secret")
+    monkeypatch.setenv("AIRFLOW__D360__STORE_CONN_ID", "d360_default")
+    with pytest.raises(SettingsError, match="'d360_default' cannot be the store"):
+        configured_routes()
