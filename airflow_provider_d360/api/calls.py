@@ -94,7 +94,7 @@ def check_contacts(
 
 def get_webhook(hosting: Hosting) -> Call[results.WebhookConfig]:
     """Read the webhook of this number. The answer repeats the headers, credentials included."""
-    return Call(json_request("GET", hosting.webhook), results.read_webhook, repeatable=True)
+    return Call(json_request("GET", hosting.webhook), results.read_webhook, repeatable=True, quotable=False)
 
 
 def check_webhook_url(hosting: Hosting, url: str) -> None:
@@ -132,13 +132,14 @@ def set_webhook(
         results.read_webhook,
         repeatable=True,
         private=frozenset((headers or {}).values()),
+        quotable=False,
     )
 
 
 def get_waba_webhook(hosting: Hosting) -> Call[results.WebhookConfig]:
     """Read the webhook of the whole WhatsApp Business Account; cloud only."""
     path = _path(hosting, hosting.waba_webhook, "WABA-level webhook")
-    return Call(json_request("GET", path), results.read_webhook, repeatable=True)
+    return Call(json_request("GET", path), results.read_webhook, repeatable=True, quotable=False)
 
 
 def set_waba_webhook(

@@ -6,7 +6,7 @@ import html
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
@@ -40,9 +40,11 @@ class _Said:
     on_premise: bool = False
 
 
-def read_answer(call: Call[T], response: Response, key: str) -> T:
+def read_answer(call: Call[T], response: Response, secrets: Collection[str]) -> T:
     """
     Turn an answer into the call's value.
+
+    :param secrets: What no error text may repeat, besides what is private about the call.
 
     :raises D360Error: the one of the six that fits, for anything that is not a readable success.
     """
@@ -53,8 +55,8 @@ def read_answer(call: Call[T], response: Response, key: str) -> T:
             try:
                 return call.read(response)
             except ValueError as problem:
-                raise _unreadable(call, response, key, str(problem)) from None
-    raise _refuse(call, response, _envelope(body), key)
+                raise _unreadable(call, response, {*call.private, *secrets}, str(problem)) from None
+    raise _refuse(call, response, _envelope(body), {*call.private, *secrets})
 
 
 def lost_answer(call: Call[T], what: str) -> D360Error:
@@ -71,19 +73,34 @@ def never_sent(what: str, details: str, remedy: str, *, retry_soon: bool = True)
     return D360UnavailableError(Refusal(title=what, details=details, remedy=remedy, retry_soon=retry_soon))
 
 
-def _unreadable(call: Call[T], response: Response, key: str, problem: str) -> D360Error:
+def failed_status(code: int | None, title: str, details: str, *, on_premise: bool = False) -> D360Error:
+    """
+    Build the error for a message that failed after it was accepted, as a refusal at sending would be.
+
+    :param code: The code of the status.
+    :param title: What happened, in the service's words.
+    :param details: More about it.
+    :param on_premise: Whose code it is.
+    """
+    meaning = _meaning(_Said(title, details, code, on_premise=on_premise), 400)
+    kind = D360UnavailableError if meaning.kind is D360AmbiguousError else meaning.kind
+    remedy = "Send it again later." if kind is not meaning.kind else meaning.remedy
+    shown = _clean(title, ()) or "The message failed"
+    return kind(Refusal(shown, remedy, code, _clean(details, ()), retry_after_seconds=meaning.wait_seconds))
+
+
+def _unreadable(call: Call[T], response: Response, private: Collection[str], problem: str) -> D360Error:
     error = lost_answer(call, f"The answer cannot be read ({problem})")
     refusal = error.refusal
-    details = _excerpt(response.body, {*call.private, key})
+    details = _excerpt(call, response, private)
     return type(error)(
         Refusal(refusal.title, refusal.remedy, None, details, response.status, retry_soon=refusal.retry_soon)
     )
 
 
-def _refuse(call: Call[T], response: Response, said: _Said | None, key: str) -> D360Error:
-    private = {*call.private, key}
+def _refuse(call: Call[T], response: Response, said: _Said | None, private: Collection[str]) -> D360Error:
     if said is None:
-        said = _Said(title=f"HTTP {response.status}", details=_excerpt(response.body, private))
+        said = _Said(title=f"HTTP {response.status}", details=_excerpt(call, response, private))
     meaning = _meaning(said, response.status)
     kind, soon = meaning.kind, meaning.soon
     if soon is None:
@@ -180,8 +197,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _excerpt(body: bytes, private: Iterable[str]) -> str:
-    return _clean(body[:_READ_AT_MOST].decode("utf-8", "replace"), private)
+def _excerpt(call: Call[T], response: Response, private: Iterable[str]) -> str:
+    return _clean(response.body[:_READ_AT_MOST].decode("utf-8", "replace"), private) if call.quotable else ""
 
 
 def _clean(text: str, private: Iterable[str]) -> str:

@@ -53,6 +53,7 @@ def read_account(connection: _Connection) -> Account:
             messages_per_second=_number(
                 connection, extras, "messages_per_second", default=80.0, least=0.01, most=1000.0
             ),
+            webhook_secrets=_webhook_secrets(extras),
         )
     except ValueError as problem:  # urllib's, of a host such as http://[::1
         raise _wrong(connection, "host", str(problem)) from None
@@ -73,8 +74,18 @@ def webhook_login(connection: _Connection) -> dict[str, str]:
             raise _wrong(connection, name, "is empty while its partner is set; set both or none")
     if ":" in str(username):
         raise _wrong(connection, "webhook_username", "holds a colon, which Basic authorization cannot carry")
-    token = base64.b64encode(f"{username}:{password}".encode()).decode()
-    return {"Authorization": f"Basic {token}"}
+    return {"Authorization": f"Basic {_basic(username, password)}"}
+
+
+def _webhook_secrets(extras: Mapping[str, object]) -> frozenset[str]:
+    password = extras.get("webhook_password")
+    if not password:
+        return frozenset()
+    return frozenset({str(password), _basic(extras.get("webhook_username"), password)})
+
+
+def _basic(username: object, password: object) -> str:
+    return base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
 def _read_extras(connection: _Connection) -> dict[str, object]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -13,6 +14,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_d360.api import calls, limits
+from airflow_provider_d360.api.attachments import with_ids
 from airflow_provider_d360.api.errors import (
     D360AuthError,
     D360Error,
@@ -22,14 +24,18 @@ from airflow_provider_d360.api.errors import (
     Refusal,
 )
 from airflow_provider_d360.api.hosting import ON_PREMISE, Hosting
+from airflow_provider_d360.api.preflight import preflight as preflight_violations
 from airflow_provider_d360.compat import get_connection_async
 from airflow_provider_d360.hooks.connections import read_account, webhook_login
+from airflow_provider_d360.hooks.media import aupload_paths, upload_paths
 from airflow_provider_d360.hooks.pace import pace
+from airflow_provider_d360.hooks.templates import alist_templates, list_templates
 from airflow_provider_d360.messages import as_message, flatten_parameters
 from airflow_provider_d360.transport import Account, Transport
 
 if TYPE_CHECKING:
     from airflow_provider_d360.api.results import Health, Sent, WebhookConfig
+    from airflow_provider_d360.api.templates import Template
     from airflow_provider_d360.api.wire import Call
 
 T = TypeVar("T")
@@ -48,6 +54,8 @@ class D360Hook(BaseHook):
 
     :param d360_conn_id: The connection: API key in the password; extras ``hosting``, ``timeout_seconds``,
         ``max_attempts``, ``messages_per_second``, ``webhook_username``, ``webhook_password``.
+    :param budget_seconds: The longest that all calls of this hook may take together, with their waits,
+        counted from its making on. Without it, each call has a budget of its own.
     """
 
     conn_name_attr: ClassVar[str] = "d360_conn_id"
@@ -55,16 +63,17 @@ class D360Hook(BaseHook):
     conn_type: ClassVar[str] = "d360"
     hook_name: ClassVar[str] = "360dialog WhatsApp"
 
-    def __init__(self, d360_conn_id: str = default_conn_name) -> None:
+    def __init__(self, d360_conn_id: str = default_conn_name, *, budget_seconds: float | None = None) -> None:
         super().__init__()
         self.d360_conn_id = d360_conn_id
+        self._ends = None if budget_seconds is None else time.monotonic() + budget_seconds
         self._transport: Transport | None = None
 
     def get_conn(self) -> Transport:
         """Give the transport that performs this connection's calls."""
         if self._transport is None:
             self._transport = _open(read_account(self._connection))
-        return self._transport
+        return self._in_time(self._transport)
 
     def send(
         self,
@@ -74,6 +83,7 @@ class D360Hook(BaseHook):
         reply_to: str | None = None,
         recipient_type: str = "individual",
         on_newline: str = "error",
+        preflight: bool = False,
         biz_opaque_callback_data: str | None = None,
     ) -> Sent:
         """
@@ -87,17 +97,28 @@ class D360Hook(BaseHook):
         :param recipient_type: ``individual`` or ``group``.
         :param on_newline: ``flatten`` writes newlines and the like in template parameters on one line;
             ``error`` refuses them, as WhatsApp would.
+        :param preflight: Compare a template message with the template that was approved, before it is sent.
         :param biz_opaque_callback_data: Comes back in each status of the message. At most 512 characters;
             cloud and sandbox only.
         :raises D360RequestError: before anything is sent, when the message breaks a documented limit.
         :raises D360AmbiguousError: when the answer was lost, so that the message may be on its way.
         """
         transport = self.get_conn()
-        call = _build(
-            transport.account, to, message, reply_to, recipient_type, on_newline, biz_opaque_callback_data
+        content = _content(message, on_newline)
+        _check(content, transport.account)
+        if preflight:
+            _preflight(content, list_templates(transport, name=_template_name(content)))
+        content = upload_paths(transport, content)
+        call = calls.send_message(
+            transport.account.hosting,
+            to,
+            content,
+            recipient_type=recipient_type,
+            reply_to=reply_to,
+            biz_opaque_callback_data=biz_opaque_callback_data,
         )
         time.sleep(pace(transport.account, to))
-        return transport.perform(call)
+        return self.call(call)
 
     async def asend(
         self,
@@ -107,15 +128,26 @@ class D360Hook(BaseHook):
         reply_to: str | None = None,
         recipient_type: str = "individual",
         on_newline: str = "error",
+        preflight: bool = False,
         biz_opaque_callback_data: str | None = None,
     ) -> Sent:
         """Do the same as :meth:`send` without blocking the event loop."""
-        transport = await self._aget_conn()
-        call = _build(
-            transport.account, to, message, reply_to, recipient_type, on_newline, biz_opaque_callback_data
+        transport = await self.aget_conn()
+        content = _content(message, on_newline)
+        _check(content, transport.account)
+        if preflight:
+            _preflight(content, await alist_templates(transport, name=_template_name(content)))
+        content = await aupload_paths(transport, content)
+        call = calls.send_message(
+            transport.account.hosting,
+            to,
+            content,
+            recipient_type=recipient_type,
+            reply_to=reply_to,
+            biz_opaque_callback_data=biz_opaque_callback_data,
         )
         await asyncio.sleep(pace(transport.account, to))
-        return await transport.aperform(call)
+        return await self.acall(call)
 
     def mark_as_read(self, message_id: str, *, typing: bool = False) -> None:
         """
@@ -198,7 +230,7 @@ class D360Hook(BaseHook):
 
     async def acall(self, call: Call[T]) -> T:
         """Do the same as :meth:`call` without blocking the event loop."""
-        return await (await self._aget_conn()).aperform(call)
+        return await (await self.aget_conn()).aperform(call)
 
     async def aclose(self) -> None:
         """Close what the async methods opened."""
@@ -239,10 +271,18 @@ class D360Hook(BaseHook):
     def _connection(self) -> Any:
         return self.get_connection(self.d360_conn_id)
 
-    async def _aget_conn(self) -> Transport:
+    async def aget_conn(self) -> Transport:
+        """Do the same as :meth:`get_conn` without blocking the event loop."""
         if self._transport is None:
             self._transport = _open(read_account(await get_connection_async(self.d360_conn_id)))
-        return self._transport
+        return self._in_time(self._transport)
+
+    def _in_time(self, transport: Transport) -> Transport:
+        """Leave a transport what is left of the hook's budget."""
+        if self._ends is not None:
+            left = max(0.0, self._ends - time.monotonic())
+            transport.account = replace(transport.account, budget_seconds=left)
+        return transport
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -272,35 +312,38 @@ def _warn_of_on_premise() -> None:
     )
 
 
-def _build(
-    account: Account,
-    to: str,
-    message: str | Mapping[str, Any],
-    reply_to: str | None,
-    recipient_type: str,
-    on_newline: str,
-    biz_opaque_callback_data: str | None,
-) -> Call[Sent]:
+def _content(message: str | Mapping[str, Any], on_newline: str) -> dict[str, Any]:
     try:
-        content = as_message(message)
+        content = dict(as_message(message))
     except TypeError as problem:
         raise D360RequestError(Refusal(str(problem), "Give a text or a message dict.")) from None
-    if on_newline == "flatten":
-        content = flatten_parameters(content)
-    violations = limits.check(content, account.hosting)
+    return dict(flatten_parameters(content)) if on_newline == "flatten" else content
+
+
+def _check(content: Mapping[str, Any], account: Account) -> None:
+    """Refuse what breaks a documented limit, before a file of it is uploaded."""
+    _refuse("documented rule", limits.check(with_ids(content, lambda _: "0"), account.hosting))
+
+
+def _template_name(content: Mapping[str, Any]) -> str:
+    template = content.get("template")
+    name = template.get("name") if isinstance(template, Mapping) else None
+    if not isinstance(name, str):
+        raise D360RequestError(Refusal("preflight is for template messages", "Leave it out for others."))
+    return name
+
+
+def _preflight(content: Mapping[str, Any], found: Sequence[Template]) -> None:
+    _refuse("rule of the approved template", preflight_violations(content, found))
+
+
+def _refuse(rule: str, violations: Sequence[object]) -> None:
     if violations:
-        title = f"The message breaks {len(violations)} documented rule{'s' if len(violations) > 1 else ''}"
+        rules = rule.replace("rule", "rules", 1) if len(violations) > 1 else rule
+        title = f"The message breaks {len(violations)} {rules}"
         raise D360RequestError(
             Refusal(title, "Correct the message.", details="; ".join(map(str, violations)))
         )
-    return calls.send_message(
-        account.hosting,
-        to,
-        content,
-        recipient_type=recipient_type,
-        reply_to=reply_to,
-        biz_opaque_callback_data=biz_opaque_callback_data,
-    )
 
 
 def _is_waba(level: str) -> bool:

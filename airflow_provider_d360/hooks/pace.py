@@ -19,14 +19,16 @@ def pace(account: Account, to: object) -> float:
     """
     Reserve the next moment in which this number may write to this recipient, and say how far away it is.
 
-    :raises D360RateLimitError: when that is more than a minute away. Waiting longer is the scheduler's work.
+    :raises D360RateLimitError: when that is more than a minute away, or than the account's budget. Waiting
+        longer is the scheduler's work.
     """
+    longest = min(_LONGEST_WAIT_SECONDS, account.budget_seconds)
     with _lock:
         pacer = _pacers.setdefault(
             (account.api_key, account.messages_per_second), Pacer(account.messages_per_second)
         )
-        wait = pacer.reserve(str(to), time.monotonic(), _LONGEST_WAIT_SECONDS)
-    if wait <= _LONGEST_WAIT_SECONDS:
+        wait = pacer.reserve(str(to), time.monotonic(), longest)
+    if wait <= longest:
         return wait
     raise D360RateLimitError(
         Refusal(
