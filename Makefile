@@ -39,7 +39,7 @@ core: $(READY) ## The part without Airflow; every branch of it is covered
 	$(BIN)/coverage report --include='airflow_provider_d360/api/**,airflow_provider_d360/messages/**' --fail-under=100
 
 provider: $(READY) ## What Airflow sees, and the emulator
-	$(PYTEST) tests/core tests/transport tests/provider tests/emulator --cov --cov-fail-under=95
+	$(PYTEST) tests/core tests/transport tests/provider tests/emulator tests/store tests/webhook --cov --cov-fail-under=95
 
 dags: $(READY) ## Every example DAG through `airflow dags test`, against the emulator
 	$(PYTEST) tests/dags

@@ -8,11 +8,19 @@ from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 try:
-    from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowTaskTimeout
-except ImportError:  # before 3.2
-    from airflow.exceptions import (  # type: ignore[no-redef]
+    from airflow.sdk.exceptions import (
         AirflowFailException,
         AirflowNotFoundException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        AirflowTaskTimeout,
+    )
+except ImportError:  # before 3.2
+    from airflow.exceptions import (  # type: ignore[no-redef,attr-defined]
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
         AirflowTaskTimeout,
     )
 
@@ -25,6 +33,8 @@ __all__ = [
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowRuntimeError",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
     "AirflowTaskTimeout",
     "conf",
     "get_connection_async",

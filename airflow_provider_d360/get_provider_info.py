@@ -25,11 +25,33 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.operators.media",
                     "airflow_provider_d360.operators.messages",
+                    "airflow_provider_d360.operators.templates",
                     "airflow_provider_d360.operators.webhooks",
                 ],
             }
         ],
+        "sensors": [
+            {
+                "integration-name": "360dialog",
+                "python-modules": [
+                    "airflow_provider_d360.sensors.messages",
+                    "airflow_provider_d360.sensors.templates",
+                ],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": "360dialog",
+                "python-modules": [
+                    "airflow_provider_d360.triggers.messages",
+                    "airflow_provider_d360.triggers.templates",
+                ],
+            }
+        ],
+        "notifications": ["airflow_provider_d360.notifications.d360.D360Notifier"],
+        "config": {"d360": {"description": "WhatsApp through 360dialog.", "options": _OPTIONS}},
         "cli": ["airflow_provider_d360.cli.commands"],
         "connection-types": [
             {
@@ -42,6 +64,33 @@ def get_provider_info() -> dict[str, Any]:
         ],
     }
 
+
+def _option(kind: str, default: str | None, description: str, *, sensitive: bool = False) -> dict[str, Any]:
+    option = {"type": kind, "default": default, "description": description, "version_added": "0.1.0"}
+    return {**option, "example": None, **({"sensitive": True} if sensitive else {})}
+
+
+_OPTIONS = {
+    "webhook_enabled": _option("boolean", "False", "Take deliveries in the API server, under /d360."),
+    "webhook_conn_ids": _option(
+        "string",
+        "d360_default",
+        "Connections whose webhook user and password are accepted; with commas between.",
+    ),
+    "webhook_headers": _option(
+        "string", None, "Other headers that are accepted: a JSON object, or a list of them.", sensitive=True
+    ),
+    "webhook_platform_secret": _option(
+        "string", None, "Ask for 360dialog's signature as well, made with this secret.", sensitive=True
+    ),
+    "webhook_max_body_bytes": _option("integer", "3000000", "Longer deliveries are refused."),
+    "store_conn_id": _option("string", "", "The connection to a PostgreSQL database that is the store."),
+    "store_path": _option(
+        "string", "", "The file of a SQLite store; without it d360.sqlite in AIRFLOW_HOME."
+    ),
+    "store_synchronous": _option("string", "NORMAL", "How far SQLite goes for a commit: NORMAL or FULL."),
+    "store_retention_days": _option("float", "30", "How long a purge keeps statuses, inbox and outbox."),
+}
 
 _FIELD_BEHAVIOUR = {
     "hidden-fields": ["login", "port", "schema", "extra"],

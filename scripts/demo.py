@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ from airflow_provider_d360.emulator.server import connection_json
 from scripts.real_airflow import RealAirflow, RealAirflowError
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RECEIVER = "/d360/webhook"  # where the receiver stands in Airflow's API server
 EXAMPLES = Path(__file__).parents[1] / "example_dags"
 
 
@@ -34,16 +36,22 @@ def main() -> int:
 
 
 def demonstrate(*, keep: bool) -> None:
-    """Start everything, run two examples through the scheduler, say what happened, stop everything."""
+    """Start everything, run three examples through the scheduler, say what happened, stop everything."""
     started = time.monotonic()
     emulator = Emulator(delay_seconds=0.2)
     with EmulatorServer(emulator) as server:
         _say(f"The emulator, a 360dialog of your own, listens on {server.url}.")
         _say("Airflow starts: database, scheduler, API server. About half a minute.")
-        environment = {"AIRFLOW_CONN_D360_DEFAULT": connection_json(server.url, CLOUD_KEY, "cloud")}
+        login = {"webhook_username": "360dialog", "webhook_password": secrets.token_hex(8)}
+        environment = {
+            "AIRFLOW_CONN_D360_DEFAULT": connection_json(server.url, CLOUD_KEY, "cloud", **login),
+            "AIRFLOW__D360__WEBHOOK_ENABLED": "True",
+        }
         with RealAirflow(EXAMPLES, environment, tick=_dot) as airflow:
+            emulator.deliver_to = airflow.url
             _configure_webhook(airflow, emulator)
             _send_messages(airflow, emulator)
+            _wait_for_delivery(airflow, emulator)
             _say(f"Done, in {time.monotonic() - started:.0f} seconds.")
             if keep:
                 _say(f"Look at it: {airflow.url} (user {airflow.user}, password {airflow.password}).")
@@ -54,11 +62,11 @@ def demonstrate(*, keep: bool) -> None:
 
 
 def _configure_webhook(airflow: RealAirflow, emulator: Emulator) -> None:
-    _run(airflow, "example_d360_configure_webhook")
+    _run(airflow, "example_d360_configure_webhook", {"url": f"https://airflow.example.com{RECEIVER}"})
     webhook = emulator.numbers[CLOUD_KEY].webhook
     if webhook is None:
         raise RealAirflowError("no webhook was set")
-    _say(f"360dialog now delivers to {webhook.url} (here, nothing leaves this machine).")
+    _say(f"360dialog now delivers to {webhook.url} (here, to the receiver in this Airflow).")
 
 
 def _send_messages(airflow: RealAirflow, emulator: Emulator) -> None:
@@ -70,9 +78,17 @@ def _send_messages(airflow: RealAirflow, emulator: Emulator) -> None:
         _show(emulator.wait_for_statuses(sent.message_id))
 
 
-def _run(airflow: RealAirflow, dag_id: str) -> None:
+def _wait_for_delivery(airflow: RealAirflow, emulator: Emulator) -> None:
+    before = len(emulator.sent)
+    _run(airflow, "example_d360_wait_until_delivered")
+    _say("The task slept in the triggerer until WhatsApp's webhook said that this is on the phone:")
+    for sent in emulator.sent[before:]:
+        _show(sent)
+
+
+def _run(airflow: RealAirflow, dag_id: str, conf: dict[str, str] | None = None) -> None:
     _say(f"The scheduler runs {dag_id}.")
-    run_id = airflow.run(dag_id)
+    run_id = airflow.run(dag_id, conf)
     for task in airflow.tasks(dag_id, run_id):
         print(f"\n  {task['task_id']}: {task['state']}", end="")
         if task["state"] != "success":

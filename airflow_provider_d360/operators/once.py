@@ -46,11 +46,13 @@ class SendRecord:
 
     :param store: Airflow's ``task_state_store``; ``None`` before 3.3, where nothing is remembered.
     :param intent: The message of this try.
+    :param find: Finds the id of a message that was sent with an intent, if anybody knows it.
     """
 
-    def __init__(self, store: Any, intent: Intent) -> None:
+    def __init__(self, store: Any, intent: Intent, find: Callable[[str], str | None]) -> None:
         self._store = store
         self._intent = intent
+        self._find = find
 
     def already_sent(self, *, resend: bool, resend_ambiguous: bool) -> dict[str, Any] | None:
         """
@@ -69,6 +71,10 @@ class SendRecord:
             if entry.get("intent") != self._intent.name:
                 log.warning("The message has changed since it was sent. Use resend=True to send the new one.")
             return entry
+        found = self._find(str(entry.get("intent")))
+        if found:
+            self._write(sent=True, message_id=found)
+            return {**entry, "sent": True, "message_id": found}
         if resend_ambiguous:
             log.warning("An earlier try may have sent this message; on_ambiguous='resend' sends it again.")
             return None
@@ -86,11 +92,17 @@ class SendRecord:
 
         :raises D360Error: as ``send`` does. Only an ambiguous one leaves the intent standing.
         """
+        from airflow_provider_d360.api.results import Sent
+
         self._write(sent=False)
         try:
             outcome = send()
         except D360AmbiguousError:
-            raise
+            found = self._find(self._intent.name)
+            if not found:
+                raise
+            log.warning("The answer was lost, but a status proves that the message was accepted.")
+            outcome = Sent(found)
         except D360Error:
             if self._store is not None:
                 with contextlib.suppress(AirflowRuntimeError, OSError):

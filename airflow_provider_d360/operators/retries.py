@@ -15,7 +15,7 @@ from airflow_provider_d360.api.errors import (
 )
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator, Context, RetryDecision, RetryPolicy
+    from airflow.sdk import Context, RetryDecision, RetryPolicy
 else:
     RetryPolicy = getattr(airflow.sdk, "RetryPolicy", object)
 
@@ -60,9 +60,3 @@ class D360RetryPolicy(RetryPolicy):
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> D360RetryPolicy:
         return cls(**data)
-
-
-def wait_as_told(operator: BaseOperator, *, resend_ambiguous: bool = False) -> None:
-    """Give an operator this policy, unless its author chose another or Airflow knows none."""
-    if getattr(operator, "retry_policy", operator) is None:
-        operator.retry_policy = D360RetryPolicy(resend_ambiguous=resend_ambiguous)

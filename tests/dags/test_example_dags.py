@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version as installed
 from pathlib import Path
 
 import pytest
 
+from airflow_provider_d360.api.events import read_events
 from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer
+from airflow_provider_d360.emulator.records import SentMessage
 from airflow_provider_d360.emulator.server import connection_json
+from airflow_provider_d360.store import Store
 from scripts.real_airflow import airflow_environment
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
@@ -80,6 +86,81 @@ def _nothing_is_sent_and_an_email_is_written(emulator, output):
     assert "Nothing else to do" not in output
 
 
+# In `airflow dags test`, and there only, Airflow before 3.3 keeps the error from callbacks.
+ERROR = ["ValueError: no orders since midnight"] if installed("apache-airflow") >= "3.3" else []
+
+
+def close_the_window(emulator: Emulator) -> None:
+    emulator.refuse(131047, times=1)
+
+
+def _one_alert_goes_out(emulator, output):
+    (alert,) = emulator.sent
+    assert alert.to == RECIPIENT
+    said = alert.body["text"]["body"].splitlines()
+    assert said[:3] == ["🔴 Task failed", "DAG: example_d360_alert_on_failure", "Task: load_orders"]
+    assert said[4:-1] == ["Try: 1 of 1", *ERROR]
+    assert said[-1].startswith("http://localhost:8080/dags/example_d360_alert_on_failure/runs/")
+    assert "Alert accepted for 49…89" in output
+
+
+def _the_template_goes_out_instead(emulator, output):
+    (alert,) = emulator.sent
+    assert alert.body["template"]["name"] == "airflow_alert"
+    values = [value["text"] for value in alert.body["template"]["components"][0]["parameters"]]
+    assert values[:3] == ["Task failed", "example_d360_alert_on_failure", "load_orders"]
+    assert values[5] == (ERROR or ["-"])[0]
+
+
+def _a_document_goes_out_and_another_one_to_two_people(emulator, output):
+    assert sorted(sent.to for sent in emulator.sent) == ["33612345678", RECIPIENT, RECIPIENT]
+    names = sorted(sent.body["document"]["filename"] for sent in emulator.sent)
+    assert names == ["orders.csv", "orders.csv", "report.csv"]
+    (left,) = emulator.media.stored.values()
+    assert (left.content, left.mime_type) == (b"day,orders\nMonday,1204\n", "text/csv")
+    assert left.media_id in {sent.body["document"]["id"] for sent in emulator.sent}
+
+
+def _a_template_comes_and_goes(emulator, output):
+    (greeting,) = emulator.sent
+    assert greeting.body["template"]["name"] == "welcome"
+    assert "Template welcome in en_US is approved" in output
+    assert emulator.templates.stored == []
+
+
+def _two_files_wait(emulator: Emulator) -> None:
+    emulator.media.add(b"%PDF-1.7", "application/pdf", media_id="1234567890123456")
+    emulator.media.add(b"\xff\xd8\xff", "image/jpeg", media_id="1234567890123457")
+
+
+def _two_files_arrive(emulator, output):
+    (line,) = [line for line in output.splitlines() if "Downloaded /" in line]
+    assert "/inbox/1234567890123456.pdf, " in line
+    assert "/inbox/1234567890123457.jp" in line
+
+
+def _statuses_reach_the_store(emulator: Emulator) -> None:
+    """Stand in for the receiver, which has tests of its own: write each status where Airflow's store is."""
+    store = Store(f"sqlite:///{emulator.home}/d360.sqlite")  # type: ignore[attr-defined]
+
+    def tell(sent: SentMessage) -> None:
+        statuses = [{"id": sent.message_id, "status": status} for status in sent.statuses]
+        store.add(read_events({"statuses": statuses}), time.time())
+
+    emulator.on_change = tell
+
+
+def _both_waits_end(emulator, output):
+    (sent,) = emulator.sent
+    assert sent.to == RECIPIENT
+    assert re.search(f"Message {re.escape(sent.message_id)} is (delivered|read)", output)
+    assert "The recipient has seen it: read" in output
+
+
+def _an_empty_store_stays_empty(emulator, output):
+    assert "'statuses': 0" in output
+
+
 # Example, what is done to the emulator before, and what is true afterwards.
 Prepare = Callable[[Emulator], None]
 Expect = Callable[[Emulator, str], None]
@@ -90,6 +171,13 @@ EXPECTATIONS: list[tuple[str, Prepare, Expect]] = [
     ("example_d360_configure_webhook", nothing, _the_webhook_is_set),
     ("example_d360_branch_on_error", nothing, _the_message_arrives_and_no_email_is_written),
     ("example_d360_branch_on_error", refuse_the_recipient, _nothing_is_sent_and_an_email_is_written),
+    ("example_d360_alert_on_failure", nothing, _one_alert_goes_out),
+    ("example_d360_alert_on_failure", close_the_window, _the_template_goes_out_instead),
+    ("example_d360_send_document", nothing, _a_document_goes_out_and_another_one_to_two_people),
+    ("example_d360_template_lifecycle", nothing, _a_template_comes_and_goes),
+    ("example_d360_download_media", _two_files_wait, _two_files_arrive),
+    ("example_d360_wait_until_delivered", _statuses_reach_the_store, _both_waits_end),
+    ("example_d360_purge_store", nothing, _an_empty_store_stays_empty),
 ]
 Run = Callable[[str, Prepare], "Future[tuple[Emulator, subprocess.CompletedProcess[str]]]"]
 
@@ -111,6 +199,7 @@ def runs(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         home = tmp_path_factory.mktemp(dag_id) / "home"
         shutil.copytree(migrated, home)
         emulator = Emulator()
+        emulator.home = home  # type: ignore[attr-defined]
         prepare(emulator)
         with EmulatorServer(emulator) as server:
             connection = connection_json(server.url, CLOUD_KEY, "cloud")

@@ -34,7 +34,14 @@ def store():
 
 
 def ti(**fields):
-    place = {"dag_id": "dag", "run_id": "run", "task_id": "send", "map_index": -1, "max_tries": 2}
+    place = {
+        "dag_id": "dag",
+        "run_id": "run",
+        "task_id": "send",
+        "map_index": -1,
+        "max_tries": 2,
+        "try_number": 1,
+    }
     return types.SimpleNamespace(**{**place, **fields})
 
 

@@ -20,8 +20,7 @@ def outcomes(airflow, emulator, policy):
 def test_no_kill_makes_a_second_message(airflow, emulator):
     run_id, tasks = outcomes(airflow, emulator, "fail")
     killed = [(task, count) for task, count in tasks if task["try_number"] == 2]
-    print("after a kill:", Counter((task["state"], count) for task, count in killed))
-    assert len(killed) >= 50
+    assert len(killed) >= 50, Counter((task["state"], count) for task, count in killed)
     assert {count for _, count in tasks} <= {0, 1}
     assert {count for task, count in tasks if task["state"] == "success"} == {1}
     failed = [task for task, _ in tasks if task["state"] == "failed"]

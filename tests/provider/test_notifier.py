@@ -1,0 +1,550 @@
+"""The notifier, with contexts as Airflow makes them, over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from datetime import datetime, timedelta, timezone
+
+import aiohttp
+import pytest
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.definitions.deadline import (  # type: ignore[attr-defined]  # there on every Airflow 3
+    AsyncCallback,
+    DeadlineAlert,
+    DeadlineReference,
+)
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+from airflow_provider_d360.api.errors import D360AmbiguousError, D360Error, D360RecipientError
+from airflow_provider_d360.emulator import faults
+from airflow_provider_d360.hooks import pace
+from airflow_provider_d360.messages import template
+from airflow_provider_d360.notifications.d360 import D360Notifier, send_d360_notification
+
+TO = "4915112345689"
+OTHER = "33612345678"
+ERROR = ValueError("no rows")
+
+
+class HurriedNotifier(D360Notifier):
+    budget_seconds = 1.0
+
+
+def of_a_task(run_id="run_A", state="failed", error=ERROR, dag_options=None, operator=BaseOperator, **more):
+    """Build the context that a task's callback gets; of the instance, what Airflow's parts fill in."""
+    with DAG("etl", schedule=None, **(dag_options or {})):
+        task = operator(task_id="load")
+    known = {"try_number": 1, "max_tries": 0, "map_index": -1, "start_date": datetime.now(timezone.utc)}
+    ti = RuntimeTaskInstance.model_construct(
+        id=uuid.uuid4(), task=task, task_id="load", dag_id="etl", run_id=run_id, state=state, **{**known, **more}
+    )  # fmt: skip
+    context = ti.get_template_context()
+    context["exception"] = error
+    return context
+
+
+def of_a_deadline(run_id="run_A"):
+    run = {"dag_id": "etl", "dag_run_id": run_id, "state": "running"}
+    return {"dag_run": run, "deadline": {"id": "1", "deadline_time": "2026-07-01T12:02:00+02:00"}}
+
+
+def texts(emulator):
+    return [message.body["text"]["body"] for message in emulator.sent]
+
+
+def values(message):
+    return [value["text"] for value in message.body["template"]["components"][0]["parameters"]]
+
+
+def logged(caplog, capsys):
+    return caplog.text + capsys.readouterr().out  # libraries log the one way, tasks the other
+
+
+def call(notifier, context):
+    notifier(context)
+
+
+def wait_for(notifier, context):
+    """Do what the triggerer does with a deadline's callback."""
+
+    async def awaited():
+        copy = type(notifier)(**_arguments(notifier), context=context)
+        await copy
+
+    asyncio.run(awaited())
+
+
+def _arguments(notifier):
+    names = (*notifier.template_fields, "cooldown_seconds", "only_final_try", "only_after_failure")
+    return {name: getattr(notifier, name) for name in names}
+
+
+both = pytest.mark.parametrize("alert", [call, wait_for], ids=["sync", "async"])
+
+
+@pytest.fixture(autouse=True)
+def store(monkeypatch, tmp_path):
+    monkeypatch.setattr(pace, "_pacers", {})  # nobody in these tests waits for what the one before sent
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "store.sqlite"))
+    return tmp_path / "store.sqlite"
+
+
+def test_the_alias_is_the_notifier():
+    assert send_d360_notification is D360Notifier
+
+
+@both
+def test_without_a_message_the_alert_says_what_happened(d360_emulator, alert):
+    alert(D360Notifier(to=TO), of_a_task(try_number=2, max_tries=1))
+    assert texts(d360_emulator) == [
+        "🔴 Task failed\nDAG: etl\nTask: load\nRun: run_A\nTry: 2 of 2\nValueError: no rows\n"
+        "http://localhost:8080/dags/etl/runs/run_A/tasks/load?try_number=2"
+    ]
+
+
+def test_the_second_runs_alert_says_nothing_of_the_first(d360_emulator):
+    notifier = D360Notifier(to="{{ params.to }}", message="{{ run_id }} failed: {{ exception }}")
+    before = dict(vars(notifier))
+    for run_id in ("run_A", "run_B"):
+        notifier(of_a_task(run_id, dag_options={"params": {"to": TO}}))
+    assert texts(d360_emulator) == ["run_A failed: no rows", "run_B failed: no rows"]
+    assert {name: vars(notifier)[name] for name in before} == before
+
+
+@both
+def test_other_callbacks_find_the_context_as_it_was(d360_emulator, alert):
+    context = of_a_task()
+    before = dict(context)
+    alert(D360Notifier(to=TO, message="{{ run_id }}"), context)
+    assert context == before
+    assert set(D360Notifier.template_fields).isdisjoint(context)
+
+
+@pytest.mark.parametrize("message", ["007", "{{ 1 + 1 }}", "[1, 2]", "{{ double(4) }} {{ 'a' | twice }}"])
+def test_a_message_stays_a_text_where_the_dag_renders_native_objects(d360_emulator, message):
+    options = {
+        "render_template_as_native_obj": True,
+        "user_defined_macros": {"double": lambda value: value * 2},
+        "user_defined_filters": {"twice": lambda value: value * 2},
+    }
+    D360Notifier(to="{{ " + TO + " }}", message=message)(of_a_task(dag_options=options))
+    expected = {"007": "007", "{{ 1 + 1 }}": "2", "[1, 2]": "[1, 2]"}.get(message, "8 aa")
+    assert [(sent.to, sent.body["text"]["body"]) for sent in d360_emulator.sent] == [(TO, expected)]
+
+
+@both
+@pytest.mark.parametrize(
+    "to", [[f"+{TO}", OTHER, OTHER], f"+{TO}, {OTHER}\n", "{{ ['%s', '%s'] | join(';') }}"]
+)
+def test_everybody_gets_one(d360_emulator, alert, to):
+    alert(D360Notifier(to=to % (TO, OTHER) if "%s" in to else to, message="Hi"), of_a_task())
+    assert sorted(message.to for message in d360_emulator.sent) == [OTHER, TO]
+
+
+@both
+def test_one_failure_keeps_nobody_else_from_the_alert_and_is_one_line_in_the_log(
+    d360_emulator, caplog, capsys, alert
+):
+    caplog.set_level(logging.DEBUG)
+    d360_emulator.refuse(131026, to=TO)
+    with pytest.raises(D360RecipientError):
+        alert(D360Notifier(to=[TO, OTHER], message="canary text"), of_a_task())
+    assert [message.to for message in d360_emulator.sent] == [OTHER]
+    log = logged(caplog, capsys)
+    assert log.count("The alert did not reach everybody it was for. 49…89: 131026") == 1
+    assert "has an old app or has not accepted its terms" in log
+    assert "Alert accepted for 33…78: message id wamid." in log
+    for private in (TO, OTHER, "canary", "cloud-key"):
+        assert private not in log
+
+
+def test_one_connection_pool_serves_everybody_and_is_closed(d360_emulator, monkeypatch):
+    made, init = [], aiohttp.ClientSession.__init__
+
+    def counted(session, **options):
+        made.append(session)
+        init(session, **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "__init__", counted)
+    wait_for(D360Notifier(to=[TO, OTHER, "4930123456"]), of_a_task())
+    assert len(d360_emulator.sent) == 3
+    assert [session.closed for session in made] == [True]
+
+
+@pytest.mark.parametrize("to", ["", " , ", [], "{{ params.nobody or '' }}", None])
+def test_an_alert_to_nobody_is_an_error(d360_emulator, to):
+    with pytest.raises(D360Error, match="to is empty"):
+        D360Notifier(to=to)(of_a_task(dag_options={"params": {"nobody": None}}))
+
+
+@both
+def test_a_template_carries_the_alert_in_seven_parameters(d360_emulator, alert):
+    error = ValueError("tabs\tand\u2028more\nlines")
+    alert(D360Notifier(to=TO, template="airflow_alert", language="de"), of_a_task(error=error))
+    (message,) = d360_emulator.sent
+    assert message.body["template"]["name"] == "airflow_alert"
+    assert message.body["template"]["language"]["code"] == "de"
+    assert values(message)[:6] == ["Task failed", "etl", "load", "run_A", "1 of 1", "ValueError: tabs and"]
+
+
+def test_a_message_and_a_template_are_one_too_many():
+    with pytest.raises(TypeError, match="a message or a template"):
+        D360Notifier(to=TO, message="Hi", template="airflow_alert")
+
+
+def test_a_message_may_be_a_dict_with_templates_in_it(d360_emulator):
+    D360Notifier(to=TO, message=template("own", "en", body=["{{ run_id }}\n{{ exception }}"]))(of_a_task())
+    assert values(d360_emulator.sent[0]) == ["run_A no rows"]
+
+
+def test_a_text_that_is_too_long_for_whatsapp_is_cut_and_not_lost(d360_emulator):
+    D360Notifier(to=TO, message="{{ 'x' * 5000 }}")(of_a_task())
+    (text,) = texts(d360_emulator)
+    assert (len(text), text[-2:]) == (4096, "x…")
+
+
+@pytest.mark.parametrize(
+    "message", ["{{ run_id", "{{ nothing.at.all }}", "{{ 1 / 0 }}", "{{ params.x }}", ""]
+)
+def test_a_message_that_cannot_be_rendered_costs_no_alert(d360_emulator, caplog, capsys, message):
+    D360Notifier(to=TO, message=message)(of_a_task())
+    assert texts(d360_emulator)[0].startswith("🔴 Task failed\n")
+    assert ("The message cannot be rendered" in logged(caplog, capsys)) is bool(message)
+
+
+@both
+def test_the_fallback_goes_out_once_when_the_window_is_closed(d360_emulator, alert):
+    d360_emulator.refuse(131047, to=TO, times=1)
+    alert(D360Notifier(to=[TO, OTHER], message="Hi", fallback_template="airflow_alert"), of_a_task())
+    assert {message.to: message.body["type"] for message in d360_emulator.sent} == {
+        TO: "template",
+        OTHER: "text",
+    }
+    assert len(d360_emulator.requests) == 3
+
+
+@pytest.mark.parametrize("code", [131026, 131050])
+def test_the_fallback_is_for_a_closed_window_only(d360_emulator, code):
+    d360_emulator.refuse(code, times=1)
+    with pytest.raises(D360RecipientError):
+        D360Notifier(to=TO, fallback_template="airflow_alert")(of_a_task())
+    assert d360_emulator.sent == []
+
+
+def test_a_fallback_that_is_refused_too_is_the_error(d360_emulator):
+    d360_emulator.refuse(131047)
+    with pytest.raises(D360RecipientError, match="131047"):
+        D360Notifier(to=TO, fallback_template="airflow_alert")(of_a_task())
+    assert len(d360_emulator.requests) == 2
+
+
+@both
+def test_an_alert_that_may_have_arrived_is_not_sent_again(d360_emulator, alert):
+    d360_emulator.fail_next(faults.accepted_and_cut_off())
+    with pytest.raises(D360AmbiguousError):
+        alert(D360Notifier(to=TO, fallback_template="airflow_alert"), of_a_task())
+    assert len(d360_emulator.sent) == len(d360_emulator.requests) == 1
+
+
+@both
+@pytest.mark.parametrize("fault", [faults.slow(30), faults.too_many_requests(retry_after=20)])
+def test_all_of_it_ends_within_the_budget_and_who_can_be_reached_is(d360_emulator, alert, fault):
+    d360_emulator.fail_next(fault)
+    began = time.monotonic()
+    with pytest.raises(D360Error):
+        alert(HurriedNotifier(to=[TO, OTHER, "4930123456"], message="Hi"), of_a_task())
+    assert time.monotonic() - began < 3
+    assert len(d360_emulator.sent) == 2
+
+
+def test_retries_and_fallback_share_one_budget(d360_emulator):
+    d360_emulator.refuse(131047)
+    d360_emulator.fail_next(faults.slow(0.6), times=2)
+    began = time.monotonic()
+    with pytest.raises(D360Error):
+        HurriedNotifier(to=TO, fallback_template="airflow_alert")(of_a_task())
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_short_outage_is_bridged(d360_emulator):
+    d360_emulator.fail_next(faults.too_many_requests(), times=2)
+    D360Notifier(to=TO)(of_a_task())
+    assert len(d360_emulator.sent) == 1
+
+
+class Question(BaseOperator):
+    """Looks as Airflow's HITL operators do."""
+
+    subject = "Deploy?"
+    options = ("Yes", "No")
+
+
+@pytest.mark.parametrize("operator", [BaseOperator, Question])
+@pytest.mark.parametrize("broken", [{"to": "{{ 1 / 0 }}"}, {"d360_conn_id": "nowhere"}, {"to": TO}])
+def test_an_alert_never_fails_a_task_that_still_runs(d360_emulator, caplog, capsys, operator, broken):
+    d360_emulator.refuse(131042)
+    D360Notifier(**{"to": TO, **broken})(of_a_task(state=None, error=None, operator=operator))
+    assert logged(caplog, capsys).count("The alert did not reach everybody it was for. ") == 1
+
+
+def test_a_question_is_told(d360_emulator):
+    D360Notifier(to=TO)(of_a_task(state=None, error=None, operator=Question))
+    assert texts(d360_emulator)[0].startswith("🔵 Task waits for an answer\nDAG: etl\n")
+    assert "\nDeploy?\n" in texts(d360_emulator)[0]
+
+
+@both
+def test_a_wrong_connection_is_logged_and_raised(d360_emulator, caplog, capsys, alert):
+    with pytest.raises(Exception, match="nowhere"):
+        alert(D360Notifier(to=TO, d360_conn_id="nowhere"), of_a_task())
+    assert logged(caplog, capsys).count("The alert did not reach everybody it was for. Airflow") == 1
+
+
+def test_only_the_final_try_is_told(d360_emulator):
+    notifier = D360Notifier(to=TO, only_final_try=True)
+    notifier(of_a_task(state="up_for_retry", max_tries=1))
+    notifier(of_a_task(state=None, error=None, start_date=None, max_tries=1))  # its worker was lost
+    assert d360_emulator.sent == []
+    notifier(of_a_task(state="failed", try_number=2, max_tries=1))
+    assert len(d360_emulator.sent) == 1
+
+
+@both
+def test_a_deadline_is_told_to_whom_a_variable_names(d360_emulator, monkeypatch, alert):
+    monkeypatch.setenv("AIRFLOW_VAR_ON_CALL", f"+{TO}")
+    alert(D360Notifier(to="{{ var.value.on_call }}"), of_a_deadline())
+    assert [message.to for message in d360_emulator.sent] == [TO]
+    assert texts(d360_emulator)[0].startswith(
+        "⏰ Deadline missed\nDAG: etl\nRun: run_A\nDue at 2026-07-01 10:02 UTC"
+    )
+
+
+def test_a_deadline_may_name_the_notifier_with_all_that_can_be_said_in_json():
+    kwargs = {
+        "to": [TO], "message": None, "template": "airflow_alert", "language": "en", "fallback_template": None,
+        "cooldown_seconds": 60.0, "only_final_try": True, "only_after_failure": False, "d360_conn_id": "d360",
+    }  # fmt: skip
+    callback = AsyncCallback(D360Notifier, kwargs=json.loads(json.dumps(kwargs)))
+    deadline = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, timedelta(hours=1), callback)
+    assert deadline.callback.path == "airflow_provider_d360.notifications.d360.D360Notifier"
+    assert vars(D360Notifier(**kwargs, context=of_a_deadline())).items() >= kwargs.items()
+
+
+def test_what_airflow_logs_of_a_failed_deadlines_arguments_is_masked(d360_emulator):
+    from airflow.sdk.log import redact  # type: ignore[attr-defined]
+
+    d360_emulator.refuse(131042)
+    arguments = {"to": ["+49 160 5550555"], "message": "a deadline canary"}
+    with pytest.raises(D360Error):
+        wait_for(D360Notifier(**arguments), of_a_deadline())
+    shown = str(redact(f"kwargs: {arguments}"))
+    assert "5550555" not in shown
+    assert "canary" not in shown
+
+
+@both
+def test_a_flood_is_one_alert_and_a_number(d360_emulator, monkeypatch, alert):
+    notifier = D360Notifier(to=TO, cooldown_seconds=3600)
+    for _ in range(4):
+        alert(notifier, of_a_task())
+    assert len(d360_emulator.sent) == 1
+    later = time.time() + 3601
+    monkeypatch.setattr("airflow_provider_d360.notifications.memory.time.time", lambda: later)
+    alert(notifier, of_a_task("run_B"))
+    first, second = texts(d360_emulator)
+    assert "more since" not in first
+    assert "\nAnd 3 more since 20" in second
+    assert "run_B" in second
+
+
+DIFFERENT = {
+    "another event": {"state": "up_for_retry"},
+    "another error": {"error": KeyError("x")},
+}
+
+
+@pytest.mark.parametrize("other", DIFFERENT.values(), ids=DIFFERENT)
+def test_what_is_different_does_not_wait(d360_emulator, other):
+    notifier = D360Notifier(to=TO, cooldown_seconds=3600)
+    notifier(of_a_task())
+    notifier(of_a_task(**other))
+    assert len(d360_emulator.sent) == 2
+
+
+def test_other_people_get_their_own_first_alert(d360_emulator):
+    for to in (TO, OTHER, [TO, OTHER]):
+        D360Notifier(to=to, cooldown_seconds=3600)(of_a_task())
+    assert len(d360_emulator.sent) == 4
+
+
+def test_instances_of_a_mapped_task_are_one_flood(d360_emulator):
+    for index in range(5):
+        D360Notifier(to=TO, cooldown_seconds=3600)(of_a_task(map_index=index))
+    assert len(d360_emulator.sent) == 1
+
+
+def test_what_was_held_back_is_told_with_any_text(d360_emulator):
+    notifier = D360Notifier(to=TO, message="Mine", cooldown_seconds=1)
+    notifier(of_a_task())
+    notifier(of_a_task())
+    deadline = time.monotonic() + 5
+    while len(d360_emulator.sent) < 2 and time.monotonic() < deadline:
+        notifier(of_a_task())
+    assert texts(d360_emulator)[0] == "Mine"
+    assert re.fullmatch(r"Mine\n\(and \d+ more since \d{4}-.* UTC\)", texts(d360_emulator)[1])
+
+
+@both
+def test_an_alert_that_reached_nobody_is_made_up_for_by_the_next(d360_emulator, alert):
+    d360_emulator.refuse(131042, times=1)
+    notifier = D360Notifier(to=TO, cooldown_seconds=3600)
+    with pytest.raises(D360Error):
+        alert(notifier, of_a_task())
+    alert(notifier, of_a_task("run_B"))
+    assert "And 1 more since" in texts(d360_emulator)[0]
+
+
+@pytest.mark.parametrize("broken", [{"d360_conn_id": "nowhere"}])
+def test_neither_does_a_broken_connection_start_a_cooldown(d360_emulator, monkeypatch, broken):
+    notifier = D360Notifier(to=TO, cooldown_seconds=3600, **broken)
+    with pytest.raises(Exception, match="nowhere"):
+        notifier(of_a_task())
+    monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", d360_emulator.connection())
+    notifier(of_a_task())
+    assert len(d360_emulator.sent) == 1
+
+
+@both
+def test_an_alert_goes_out_when_nobody_can_remember(d360_emulator, monkeypatch, caplog, capsys, alert):
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", "/nowhere/at/all.sqlite")
+    for _ in range(2):
+        alert(D360Notifier(to=TO, cooldown_seconds=3600), of_a_task())
+    assert len(d360_emulator.sent) == 2
+    assert logged(caplog, capsys).count("The alert goes out although it may be one too many.") == 2
+
+
+def test_a_store_connection_that_is_not_there_stops_no_alert(d360_emulator, monkeypatch, caplog, capsys):
+    monkeypatch.setenv("AIRFLOW__D360__STORE_CONN_ID", "no_store")
+    D360Notifier(to=TO, cooldown_seconds=3600)(of_a_task())
+    assert len(d360_emulator.sent) == 1
+    assert "look at [d360] store_conn_id" in logged(caplog, capsys)
+
+
+def test_a_store_that_does_not_answer_costs_two_seconds(d360_emulator, store, caplog, capsys):
+    D360Notifier(to=TO, cooldown_seconds=0)(of_a_task())
+    busy = sqlite3.connect(store)
+    busy.execute("BEGIN EXCLUSIVE")
+    began = time.monotonic()
+    D360Notifier(to=TO, cooldown_seconds=3600)(of_a_task())
+    assert time.monotonic() - began < 4
+    assert len(d360_emulator.sent) == 2
+    assert "did not answer within 2 seconds" in logged(caplog, capsys)
+    busy.close()
+
+
+@both
+def test_a_recovery_is_told_once_after_an_alert(d360_emulator, alert):
+    failed = D360Notifier(to=TO, cooldown_seconds=3600)
+    recovered = D360Notifier(to=TO, only_after_failure=True)
+    alert(recovered, of_a_task(state="success", error=None))
+    assert d360_emulator.sent == []
+    alert(failed, of_a_task())
+    alert(failed, of_a_task(error=KeyError("x")))
+    alert(failed, of_a_task())
+    for _ in range(2):
+        alert(recovered, of_a_task("run_B", state="success", error=None))
+    assert len(d360_emulator.sent) == 3
+    last = texts(d360_emulator)[-1].splitlines()
+    assert (last[0], last[3]) == ("🟢 Task recovered", "Run: run_B")
+    assert "; 1 more was held back" in last[5]
+
+
+def test_the_first_failure_after_a_recovery_is_told_at_once(d360_emulator):
+    failed = D360Notifier(to=TO, cooldown_seconds=3600)
+    failed(of_a_task())
+    D360Notifier(to=TO, only_after_failure=True)(of_a_task(state="success", error=None))
+    failed(of_a_task())
+    assert [text.splitlines()[0][2:] for text in texts(d360_emulator)] == [
+        "Task failed",
+        "Task recovered",
+        "Task failed",
+    ]
+
+
+def test_the_success_of_another_instance_is_no_recovery(d360_emulator):
+    D360Notifier(to=TO, cooldown_seconds=3600)(of_a_task(map_index=3))
+    for index in (4, 3):
+        D360Notifier(to=TO, only_after_failure=True)(of_a_task(state="success", error=None, map_index=index))
+    assert ["\nTask: load [3]\n" in text for text in texts(d360_emulator)] == [True, True]
+
+
+def test_a_recovery_that_reached_nobody_is_told_by_the_next_success(d360_emulator):
+    D360Notifier(to=TO, cooldown_seconds=0)(of_a_task())
+    recovered = D360Notifier(to=TO, only_after_failure=True)
+    d360_emulator.refuse(131042, times=1)
+    with pytest.raises(D360Error):
+        recovered(of_a_task(state="success", error=None))
+    recovered(of_a_task(state="success", error=None))
+    assert len(d360_emulator.sent) == 2
+
+
+def test_nobody_claims_a_recovery_that_nobody_remembers(d360_emulator, monkeypatch, caplog, capsys):
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", "/nowhere/at/all.sqlite")
+    D360Notifier(to=TO, only_after_failure=True)(of_a_task(state="success", error=None))
+    assert d360_emulator.sent == []
+    assert "No recovery is told" in logged(caplog, capsys)
+
+
+def test_a_failure_is_told_by_a_recovery_notifier_as_by_any_other(d360_emulator):
+    D360Notifier(to=TO, only_after_failure=True)(of_a_task())
+    assert len(d360_emulator.sent) == 1
+
+
+FAIL = """
+import sys
+from types import SimpleNamespace
+from airflow_provider_d360.notifications.d360 import D360Notifier
+ti = SimpleNamespace(dag_id="etl", task_id="load", run_id=sys.argv[1], map_index=-1, try_number=1, max_tries=0,
+                     state="failed", start_date=1)
+notifier = D360Notifier(to="4915112345689", cooldown_seconds=3600)
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(5):
+    notifier({"ti": ti, "exception": ValueError("no rows")})
+"""
+
+
+def test_of_two_processes_that_fail_at_once_one_alerts(d360_emulator):
+    command = [sys.executable, "-c", FAIL]
+    processes = [
+        subprocess.Popen([*command, run_id], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for run_id in ("run_A", "run_B")
+    ]
+    for process in processes:
+        assert process.stdout
+        while "ready" not in process.stdout.readline():
+            assert process.poll() is None
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0, 0]
+    assert len(d360_emulator.sent) == 1
+
+
+def test_numbers_are_not_in_the_store(d360_emulator, store):
+    D360Notifier(to=TO, cooldown_seconds=3600)(of_a_task())
+    with sqlite3.connect(store) as database:
+        dump = "\n".join(database.iterdump())
+    assert "d360_alerts" in dump
+    assert TO not in dump

@@ -1,0 +1,325 @@
+"""Accepted is not delivered: operator, sensor and trigger wait for statuses in a real store."""
+
+import asyncio
+import time
+import types
+from datetime import timedelta
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_d360.api.events import read_events
+from airflow_provider_d360.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from airflow_provider_d360.emulator import faults
+from airflow_provider_d360.operators.messages import D360SendMessageOperator
+from airflow_provider_d360.sensors.messages import D360MessageStatusSensor
+from airflow_provider_d360.store import StoreUnavailableError
+from airflow_provider_d360.store.configured import configured_store
+from airflow_provider_d360.store.watch import StatusWatch
+from airflow_provider_d360.triggers import messages as triggers
+from airflow_provider_d360.triggers.messages import D360MessageStatusTrigger
+
+TO = "4915112345689"
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
+    store = configured_store()
+    yield store
+    store.close()
+
+
+def tell(store, message_id, status, intent=None, **more):
+    """Let a status arrive, as the receiver would store it."""
+    body = {"id": message_id, "status": status, "timestamp": "1700000000", "recipient_id": TO, **more}
+    value = {"statuses": [{**body, "biz_opaque_callback_data": intent}]}
+    store.add(read_events({"entry": [{"changes": [{"field": "messages", "value": value}]}]}), time.time())
+
+
+FAILURE = {
+    "errors": [{"code": 131026, "title": "Message undeliverable", "error_data": {"details": "Not there"}}]
+}
+
+
+def context(**fields):
+    place = {
+        "dag_id": "dag",
+        "run_id": "run",
+        "task_id": "send",
+        "map_index": -1,
+        "max_tries": 0,
+        "try_number": 1,
+    }
+    return {"ti": types.SimpleNamespace(**{**place, **fields})}
+
+
+def event_of(trigger, within=5.0):
+    """Run a trigger to its event, as the triggerer does, from its serialized form."""
+    path, arguments = trigger.serialize()
+    assert path == "airflow_provider_d360.triggers.messages.D360MessageStatusTrigger"
+
+    async def first():
+        return (await anext(D360MessageStatusTrigger(**arguments).run())).payload
+
+    async def bounded():
+        return await asyncio.wait_for(first(), within)
+
+    return asyncio.run(bounded())
+
+
+def defer(operator, ctx=None):
+    with pytest.raises(TaskDeferred) as caught:
+        operator.execute(ctx or context())
+    return caught.value
+
+
+def send(**arguments):
+    return D360SendMessageOperator(task_id="send", to=TO, message="Hello", **arguments)
+
+
+def test_a_send_that_waits_sends_in_the_worker_and_resumes_when_the_message_has_arrived(d360_emulator, store):
+    deferred = defer(send(wait_for="delivered"))
+    (sent,) = d360_emulator.sent
+    tell(store, sent.message_id, "sent")
+    tell(store, sent.message_id, "delivered")
+    event = event_of(deferred.trigger)
+    resumed = getattr(send(wait_for="delivered"), deferred.method_name)(context(), event, **deferred.kwargs)
+    assert resumed == sent.message_id
+
+
+@pytest.mark.parametrize("later", ["delivered", "read", "played"])
+def test_a_later_status_counts_and_so_does_one_that_came_before_the_waiting(store, later):
+    tell(store, "wamid.1", later)
+    trigger = D360MessageStatusTrigger(message_id="wamid.1", status="sent", until=time.time() + 60)
+    assert event_of(trigger)["state"] == "reached"
+
+
+def test_a_message_that_fails_later_fails_the_task_as_a_refusal_at_sending_would(d360_emulator, store):
+    deferred = defer(send(wait_for="read"))
+    message_id = d360_emulator.sent[0].message_id
+    tell(store, message_id, "sent")
+    tell(store, message_id, "failed", **FAILURE)
+    event = event_of(deferred.trigger)
+    with pytest.raises(AirflowFailException, match=r"D360RecipientError: .*131026 .*not on WhatsApp"):
+        send(wait_for="read").resume_after_wait(context(), event, **deferred.kwargs)
+
+
+@pytest.mark.parametrize(
+    ("policy", "end"), [("fail", AirflowFailException), ("skip", AirflowSkipException), ("accept", None)]
+)
+@pytest.mark.parametrize("wait_timeout", [timedelta(seconds=-5), -5])
+def test_when_the_time_is_over_the_policy_decides(
+    d360_emulator, store, monkeypatch, policy, end, wait_timeout
+):
+    monkeypatch.setattr(triggers, "_POLL_SECONDS", 0.05)
+    operator = send(wait_for="read", wait_timeout=wait_timeout, on_timeout=policy)
+    deferred = defer(operator)
+    event = event_of(deferred.trigger)
+    if end is None:
+        assert (
+            operator.resume_after_wait(context(), event, **deferred.kwargs)
+            == d360_emulator.sent[0].message_id
+        )
+    else:
+        with pytest.raises(end, match="accepted, but is not read in time"):
+            operator.resume_after_wait(context(), event, **deferred.kwargs)
+
+
+def test_a_thousand_who_wait_share_one_query_an_interval(store):
+    queries = []
+
+    class Counting:
+        def status_of(self, message_ids):
+            queries.append(len(message_ids))
+            return store.status_of(message_ids)
+
+    async def all_of_them():
+        watch = StatusWatch(Counting(), 0.05)
+        waits = [asyncio.create_task(watch.wait(f"wamid.{n}", "delivered")) for n in range(1000)]
+        await asyncio.sleep(0.12)
+        for n in range(1000):
+            tell(store, f"wamid.{n}", "delivered")
+        return await asyncio.gather(*waits)
+
+    assert {status.status for status in asyncio.run(all_of_them())} == {"delivered"}
+    assert queries[0] == 1000
+    assert len(queries) < 200
+
+
+def test_a_store_that_is_away_for_a_while_is_waited_for(store):
+    class Flaky:
+        fails = 2
+
+        def status_of(self, message_ids):
+            if self.fails:
+                self.fails -= 1
+                raise StoreUnavailableError("away")
+            return store.status_of(message_ids)
+
+    tell(store, "wamid.1", "read")
+    watch = StatusWatch(Flaky(), 0.01)
+    assert asyncio.run(watch.wait("wamid.1", "read")).status == "read"
+
+
+def test_who_gives_up_waiting_is_forgotten(store):
+    async def give_up():
+        watch = StatusWatch(store, 0.01)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(watch.wait("wamid.1", "read"), 0.05)
+        return watch._waiting
+
+    assert asyncio.run(give_up()) == {}
+
+
+def test_two_waits_for_one_message_both_end(store):
+    async def both():
+        watch = StatusWatch(store, 0.01)
+        waits = asyncio.gather(watch.wait("wamid.1", "sent"), watch.wait("wamid.1", "read"))
+        tell(store, "wamid.1", "read")
+        return await waits
+
+    assert [status.status for status in asyncio.run(both())] == ["read", "read"]
+
+
+def sensor(**arguments):
+    return D360MessageStatusSensor(task_id="wait", message_id="wamid.1", **arguments)
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_the_sensor_pokes_until_the_message_has_arrived(store, mode):
+    waiting = sensor(mode=mode)
+    assert waiting.poke(context()) is False
+    tell(store, "wamid.1", "sent")
+    assert waiting.poke(context()) is False
+    tell(store, "wamid.1", "delivered")
+    found = waiting.poke(context())
+    assert (found.is_done, found.xcom_value) == (True, "delivered")
+
+
+def test_the_sensor_fails_at_once_when_the_message_failed(store):
+    tell(store, "wamid.1", "failed", **FAILURE)
+    with pytest.raises(AirflowFailException, match="131026"):
+        sensor().poke(context())
+
+
+def test_the_sensor_can_wait_in_the_triggerer(store, monkeypatch):
+    tell(store, "wamid.1", "read")
+    deferred = defer(sensor(deferrable=True))
+    assert sensor().execute_complete(context(), event_of(deferred.trigger)) == "read"
+    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
+    assert defer(sensor()).method_name == "execute_complete"
+
+
+@pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+def test_a_deferred_sensor_times_out_as_others_do(store, monkeypatch, soft_fail, end):
+    monkeypatch.setattr(triggers, "_POLL_SECONDS", 0.05)
+    waiting = sensor(deferrable=True, timeout=0.1, soft_fail=soft_fail)
+    event = event_of(defer(waiting).trigger)
+    with pytest.raises(end, match="is not delivered after"):
+        waiting.execute_complete(context(), event)
+
+
+def test_a_sensor_whose_store_is_away_pokes_again(store, monkeypatch):
+    def fail(message_ids):
+        raise StoreUnavailableError("away")
+
+    waiting = sensor()
+    monkeypatch.setattr(waiting.store, "status_of", fail)
+    assert waiting.poke(context()) is False
+
+
+def test_a_status_that_does_not_exist_breaks_the_dag_file_at_once():
+    with pytest.raises(ValueError, match="status is 'seen'"):
+        sensor(status="seen")
+    with pytest.raises(ValueError, match="wait_for is 'seen'"):
+        send(wait_for="seen")
+
+
+def test_what_a_task_sends_stands_in_the_outbox(d360_emulator, store):
+    message_id = send().execute(context(map_index=3, try_number=2))
+    entry = store.sent(message_id)
+    assert (entry.dag_id, entry.run_id, entry.task_id, entry.map_index, entry.try_number) == (
+        "dag",
+        "run",
+        "send",
+        3,
+        2,
+    )
+    assert (entry.recipient, entry.conn_id) == ("49…89", "d360_default")
+    assert entry.intent == d360_emulator.sent[0].body["biz_opaque_callback_data"]
+
+
+def test_without_a_configured_store_nothing_is_written(d360_emulator, monkeypatch):
+    def fail():
+        raise AssertionError("nobody asked for a store")
+
+    monkeypatch.setattr("airflow_provider_d360.store.configured.configured_store", fail)
+    assert send().execute(context())
+
+
+def test_a_broken_store_never_fails_a_message_that_is_out(d360_emulator, monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "no" / "such" / "folder" / "d360.sqlite"))
+    assert send().execute(context()) == d360_emulator.sent[0].message_id
+    monkeypatch.setenv("AIRFLOW__D360__STORE_CONN_ID", "no_such_connection")
+    assert send().execute(context()) == d360_emulator.sent[1].message_id
+    assert "The message store cannot be used" in caplog.text
+
+
+def arrive(emulator, store):
+    """Let the statuses of a message arrive even though nobody got its id."""
+    (sent,) = emulator.sent
+    tell(store, sent.message_id, "sent", sent.body["biz_opaque_callback_data"])
+    return sent.message_id
+
+
+def test_a_lost_answer_is_settled_by_a_status_with_its_intent(d360_emulator, store, monkeypatch):
+    d360_emulator.on_change = lambda sent: tell(
+        store, sent.message_id, "sent", sent.body["biz_opaque_callback_data"]
+    )
+    d360_emulator.fail_next(faults.accepted_and_cut_off())
+    assert send().execute(context()) == d360_emulator.sent[0].message_id
+    assert len(d360_emulator.sent) == 1
+
+
+def test_a_lost_answer_without_a_status_stays_ambiguous_after_its_time(d360_emulator, store):
+    d360_emulator.fail_next(faults.accepted_and_cut_off())
+    began = time.monotonic()
+    with pytest.raises(AirflowFailException, match="D360AmbiguousError"):
+        send(ambiguity_wait_seconds=0.2).execute(context())
+    assert 0.2 <= time.monotonic() - began < 3
+
+
+def test_a_killed_try_is_settled_by_a_status_with_its_intent(d360_emulator, store):
+    class StateStore(dict):
+        set = dict.__setitem__
+
+    state = StateStore()
+    d360_emulator.fail_next(faults.accepted_and_cut_off())
+    with pytest.raises(AirflowFailException, match="D360AmbiguousError"):
+        send(ambiguity_wait_seconds=0).execute({**context(), "task_state_store": state})
+    message_id = arrive(d360_emulator, store)
+    for _ in range(2):
+        assert send().execute({**context(), "task_state_store": state}) == message_id
+    assert len(d360_emulator.sent) == 1
+
+
+def test_on_premise_does_not_wait_for_a_proof_that_cannot_come(d360_emulator, store, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", d360_emulator.connection("on_premise"))
+    d360_emulator.fail_next(faults.accepted_and_cut_off())
+    began = time.monotonic()
+    with pytest.raises(AirflowFailException, match="D360AmbiguousError"):
+        send().execute(context())
+    assert time.monotonic() - began < 5
+
+
+def test_the_link_leads_to_the_messages_page_where_there_is_one(d360_emulator, store, monkeypatch):
+    operator = send()
+    (link,) = operator.operator_extra_links
+    assert link.get_link(operator, ti_key=None) == ""
+    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_ENABLED", "True")
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
+    assert link.get_link(operator, ti_key=None) == ""
+    operator.execute(context())
+    message_id = d360_emulator.sent[0].message_id.replace("=", "%3D")
+    assert link.get_link(operator, ti_key=None) == f"https://airflow.example/d360/messages/{message_id}"

@@ -1,0 +1,167 @@
+"""The page about messages, in Airflow's user interface and in the browser that people would use."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from airflow_provider_d360.store import OutboxEntry, Store
+from scripts.real_airflow import RealAirflow, session_of
+from tests.system.test_connection_form import BROWSER, DRIVER, Page, browser  # noqa: F401
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not (DRIVER and BROWSER), reason="needs chromium and chromedriver"),
+]
+
+BUILD = Path(__file__).parents[2] / "build"
+LOGIN = ("d360", "a-password-for-deliveries")
+DAG = "saved_connection"  # any of those in the folder
+RUN = "manual__2026-01-01T00:00:00+00:00"
+CONN_ID = "d360_default"
+NUMBER = "4915112345678"
+FAILED = "wamid.HBgLNDkxNTEx+/M0NTY3OA=="
+PRICING = {"billable": True, "pricing_model": "PMP", "category": "utility"}
+TOO_LATE = {
+    "code": 131047,
+    "title": "Re-engagement message",
+    "error_data": {"details": "The customer's last reply is too old"},
+}
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
+    """A whole Airflow that takes deliveries, and whose users must log in."""
+    store = tmp_path_factory.mktemp("store") / "d360.sqlite"
+    login = dict(zip(("webhook_username", "webhook_password"), LOGIN, strict=True))
+    environment = {
+        "AIRFLOW_CONN_D360_DEFAULT": json.dumps({"conn_type": "d360", "password": "key", "extra": login}),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+        "AIRFLOW__D360__WEBHOOK_ENABLED": "True",
+        "AIRFLOW__D360__STORE_PATH": str(store),
+    }
+    with RealAirflow(Path(__file__).parent / "dags", environment) as airflow:
+        airflow.unpause(DAG)  # now Airflow knows it, and so who may read it
+        fill(Store(f"sqlite:///{store}"), airflow.url)
+        yield airflow
+    assert session_of(airflow.leader) == []
+
+
+def fill(store: Store, url: str) -> None:
+    """Let tasks have sent messages, and 360dialog deliver what became of them."""
+    now = time.time()
+    fates: list[tuple[str, list[dict[str, Any]]]] = [
+        ("wamid.waiting", []),
+        ("wamid.sent", [{"status": "sent", "pricing": PRICING}]),
+        ("wamid.read", [{"status": "sent", "pricing": PRICING}, {"status": "delivered"}, {"status": "read"}]),
+        (FAILED, [{"status": "sent"}, {"status": "failed", "errors": [TOO_LATE]}]),
+        *((f"wamid.{n}", [{"status": "delivered", "pricing": PRICING}]) for n in range(12)),
+    ]
+    for age, (message_id, fate) in enumerate(fates):
+        sent_at = now - 40 - 97 * age
+        store.record_sent(OutboxEntry(message_id, DAG, RUN, "send", age % 3 - 1, 1, NUMBER, CONN_ID, sent_at))
+        told = [
+            {"id": message_id, "timestamp": str(int(sent_at) + 3 * after), "recipient_id": NUMBER, **what}
+            for after, what in enumerate(fate, 1)
+        ]
+        value = {"messaging_product": "whatsapp", "statuses": told}
+        body = {"object": "x", "entry": [{"changes": [{"field": "messages", "value": value}]}]}
+        answer = requests.post(f"{url}/d360/webhook", json=body, auth=LOGIN, timeout=30)
+        assert answer.status_code == 200
+    store.record_sent(
+        OutboxEntry("wamid.other", "nobody_reads_this", RUN, "send", -1, 1, NUMBER, CONN_ID, now)
+    )
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def page(airflow: RealAirflow, browser: webdriver.Chrome) -> Page:  # noqa: F811
+    """A browser at the link of an alert, before anybody has logged in."""
+    browser.get(f"{airflow.url}/d360/messages/wamid.read")
+    return Page(browser)
+
+
+def test_logging_in_leads_from_a_link_to_its_message(airflow, page):
+    assert "wamid.read" not in page.element("//main").text
+    page.element("//a[.='Log in']").click()
+    page.element("//input[@name='username']").send_keys(airflow.user)
+    page.element("//input[@name='password']").send_keys(airflow.password, Keys.ENTER)
+    assert "wamid.read" in page.element("//dd[.='wamid.read']").text
+    assert [badge.text for badge in page.browser.find_elements(By.CSS_SELECTOR, ".timeline .badge")] == [
+        "accepted", "sent", "delivered", "read",
+    ]  # fmt: skip
+    shoot(page, "message-alone")
+
+
+def test_the_menu_leads_to_the_messages(airflow, page):
+    page.browser.get(airflow.url)
+    page.element("//button[contains(., 'Browse')]").click()
+    page.element("//*[@role='menuitem'][contains(., 'WhatsApp messages')]").click()
+    enter_frame(page)
+    page.element("//tr[contains(., '131047')]")
+    rows = page.browser.find_elements(By.XPATH, "//tbody/tr")
+    assert len(rows) == 16
+    assert "49…78" in rows[0].text
+    assert not page.browser.find_elements(By.XPATH, "//*[contains(., 'nobody_reads_this')]")
+    assert "send an approved template instead" in page.element("//tr[contains(., '131047')]").text
+    shoot(page, "messages-light")
+
+
+def test_in_dark_mode_the_page_is_dark(page):
+    light = background(page)
+    page.browser.switch_to.default_content()
+    page.browser.execute_script("localStorage.setItem('theme', 'dark'); location.reload()")
+    page.soon.until(lambda driver: "dark" in driver.find_element(By.TAG_NAME, "html").get_attribute("class"))
+    enter_frame(page)
+    page.element("//tr[contains(., '131047')]")
+    assert background(page) != light
+    shoot(page, "messages-dark")
+
+
+def test_a_status_and_a_message_are_one_click_away(page):
+    page.element("//nav[@aria-label='Statuses']/a[contains(., 'failed')]").click()
+    page.soon.until(lambda driver: len(driver.find_elements(By.XPATH, "//tbody/tr")) == 1)
+    page.element("//td[@class='when']/a").click()
+    assert page.element("//dd[contains(., 'wamid')]").text == FAILED
+    shoot(page, "message-dark")
+
+
+def test_the_link_to_the_task_leaves_the_frame(page):
+    page.element("//a[contains(@href, '/tasks/send')]").click()
+    page.browser.switch_to.default_content()
+    page.soon.until(lambda driver: f"/dags/{DAG}/runs/" in driver.current_url)
+    assert "/plugin/" not in page.browser.current_url
+
+
+def test_the_policy_stops_nothing_of_ours(page):
+    said = [line["message"] for line in page.browser.get_log("browser")]
+    assert [message for message in said if "Content Security Policy" in message] == []
+
+
+def test_without_a_session_there_is_nothing_to_see(airflow):
+    for path in ("messages", "messages/wamid.read"):
+        answer = requests.get(f"{airflow.url}/d360/{path}", timeout=30)
+        assert answer.status_code == 401
+        assert DAG not in answer.text
+
+
+def enter_frame(page: Page) -> None:
+    page.browser.switch_to.frame(page.element("//iframe[@title='WhatsApp messages']"))
+
+
+def background(page: Page) -> str:
+    return str(page.browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
+
+
+def shoot(page: Page, name: str) -> None:
+    BUILD.mkdir(exist_ok=True)
+    page.browser.save_screenshot(str(BUILD / f"{name}.png"))
