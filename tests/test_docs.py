@@ -43,7 +43,9 @@ def _public_classes(folder: str) -> list[str]:
         node.name
         for file in sorted((PACKAGE / folder).glob("*.py"))
         for node in ast.parse(file.read_text()).body
-        if isinstance(node, ast.ClassDef) and node.name.startswith("D360")
+        if isinstance(node, ast.ClassDef)
+        and node.name.startswith("D360")
+        and node.name.endswith(("Operator", "Sensor", "Notifier"))
     ]
 
 
@@ -56,7 +58,7 @@ def test_a_shown_block_is_the_example_that_runs(page, region, file, code):
     assert code == _region(ROOT / file, region), f"{page.name} and {file} differ"
 
 
-@pytest.mark.parametrize("folder", ["operators"])
+@pytest.mark.parametrize("folder", ["operators", "sensors", "notifications"])
 @pytest.mark.parametrize("place", ["README.md", "example_dags"])
 def test_every_operator_has_a_row_and_an_example(folder, place):
     path = ROOT / place

@@ -9,6 +9,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from datetime import datetime, timedelta, timezone
@@ -447,6 +448,21 @@ def test_a_store_that_does_not_answer_costs_two_seconds(d360_emulator, store, ca
     assert time.monotonic() - began < 4
     assert len(d360_emulator.sent) == 2
     assert "did not answer within 2 seconds" in logged(caplog, capsys)
+    busy.close()
+
+
+def test_a_memory_that_fails_after_the_alert_did_is_one_more_line_in_the_log(
+    d360_emulator, store, caplog, capsys
+):
+    notifier = D360Notifier(to=TO, cooldown_seconds=0)
+    notifier(of_a_task())
+    busy = sqlite3.connect(store, check_same_thread=False)
+    d360_emulator.fail_next(faults.slow(1))
+    d360_emulator.refuse(131042)
+    threading.Timer(0.5, busy.execute, ["BEGIN EXCLUSIVE"]).start()
+    with pytest.raises(D360Error):
+        notifier(of_a_task())
+    assert "An alert that reached nobody counts as sent." in logged(caplog, capsys)
     busy.close()
 
 
