@@ -12,7 +12,7 @@ from airflow_provider_d360.transport import Account
 _LONGEST_WAIT_SECONDS = 60.0
 
 _lock = threading.Lock()
-_pacers: dict[tuple[str, float], Pacer] = {}
+_pacers: dict[tuple[str, str, float], Pacer] = {}
 
 
 def pace(account: Account, to: object) -> float:
@@ -25,7 +25,8 @@ def pace(account: Account, to: object) -> float:
     longest = min(_LONGEST_WAIT_SECONDS, account.budget_seconds)
     with _lock:
         pacer = _pacers.setdefault(
-            (account.api_key, account.messages_per_second), Pacer(account.messages_per_second)
+            (account.base_url, account.api_key, account.messages_per_second),
+            Pacer(account.messages_per_second),
         )
         wait = pacer.reserve(str(to), time.monotonic(), longest)
     if wait <= longest:

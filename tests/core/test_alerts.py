@@ -86,6 +86,10 @@ def test_tries_are_never_more_than_all():
     assert alerts.read(of_a_task("failed", try_number=4, max_tries=0), URL).attempt == "4 of 4"
 
 
+def test_tries_that_nobody_counts_are_not_told():
+    assert "Try:" not in said(of_a_task("failed", max_tries=None))
+
+
 def test_the_question_of_a_waiting_task_is_told():
     task = SimpleNamespace(subject="Deploy\nto production?", options=["Yes"])
     assert "\nDeploy to production?\n" in said(of_a_task(None, task=task))
