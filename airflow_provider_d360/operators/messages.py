@@ -147,16 +147,17 @@ class D360SendMessageOperator(ConcealingOperator):
         wait = self.wait_timeout
         until = time.time() + (wait.total_seconds() if isinstance(wait, timedelta) else wait)
         trigger = D360MessageStatusTrigger(message_id=message_id, status=status, until=until)
-        self.defer(trigger=trigger, method_name="resume_after_wait", kwargs={"message_id": message_id})
+        self.defer(trigger=trigger, method_name="resume_after_wait")
 
-    def resume_after_wait(self, context: Context, event: dict[str, Any], message_id: str) -> str:
+    def resume_after_wait(self, context: Context, event: dict[str, Any]) -> str:
         """Go on with what the trigger found."""
         from airflow_provider_d360.triggers.messages import from_event
 
-        self.message_id = message_id
-        status = conclude(from_event(event), message_id, str(self.wait_for), self.on_timeout)
-        self.log.info("Message %s is %s", message_id, status)
-        return message_id
+        waited = from_event(event)
+        self.message_id = waited.message_id
+        status = conclude(waited, str(self.wait_for), self.on_timeout)
+        self.log.info("Message %s is %s", waited.message_id, status)
+        return waited.message_id
 
     def _send_once(self, context: Context) -> str | None:
         to, message = self.rendered("to"), self.rendered("message")

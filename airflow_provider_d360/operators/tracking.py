@@ -52,7 +52,7 @@ def find_by_intent(intent: str, wait_seconds: float) -> str | None:
         time.sleep(min(_ASK_EVERY_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
-def conclude(waited: Waited, message_id: str, wanted: str, on_timeout: str = "fail") -> str:
+def conclude(waited: Waited, wanted: str, on_timeout: str = "fail") -> str:
     """
     Turn what waiting came to into the end of a task; return the status when there is no reason to fail.
 
@@ -66,9 +66,11 @@ def conclude(waited: Waited, message_id: str, wanted: str, on_timeout: str = "fa
         error = failed_status(
             waited.error_code, waited.error_title, waited.error_details, on_premise=waited.on_premise
         )
-        raise AirflowFailException(f"{type(error).__name__}: message {message_id} failed: {error}") from error
+        raise AirflowFailException(
+            f"{type(error).__name__}: message {waited.message_id} failed: {error}"
+        ) from error
     if waited.state == "timeout":
-        text = f"Message {message_id} was accepted, but is not {wanted} in time"
+        text = f"Message {waited.message_id} was accepted, but is not {wanted} in time"
         if on_timeout == "skip":
             raise AirflowSkipException(text)
         if on_timeout == "fail":

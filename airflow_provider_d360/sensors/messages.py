@@ -72,11 +72,11 @@ class D360MessageStatusSensor(BaseSensorOperator):
         except StoreUnavailableError as problem:
             self.log.warning("Statuses cannot be read, trying again: %s", problem)
             return False
-        waited = judge(found, self.status)
+        waited = judge(self.message_id, found, self.status)
         if waited.state == "waiting":
             self.log.info("Message %s is %s", self.message_id, waited.status or "accepted")
             return False
-        return PokeReturnValue(True, conclude(waited, self.message_id, self.status))
+        return PokeReturnValue(True, conclude(waited, self.status))
 
     def _wait_elsewhere(self) -> NoReturn:
         from airflow_provider_d360.triggers.messages import D360MessageStatusTrigger
@@ -93,4 +93,4 @@ class D360MessageStatusSensor(BaseSensorOperator):
         if waited.state == "timeout":
             text = f"Message {self.message_id} is not {self.status} after {self.timeout:.0f} s"
             raise AirflowSkipException(text) if self.soft_fail else AirflowSensorTimeout(text)
-        return conclude(waited, self.message_id, self.status)
+        return conclude(waited, self.status)

@@ -24,11 +24,13 @@ class Waited(NamedTuple):
     """
     What waiting for a message came to.
 
+    :param message_id: The message.
     :param state: ``reached``, ``failed`` or ``timeout``.
     :param status: The status that the message has; ``None`` after a timeout.
     :param error_code: Why it failed; and so on.
     """
 
+    message_id: str
     state: str
     status: str | None = None
     error_code: int | None = None
@@ -67,17 +69,18 @@ class D360MessageStatusTrigger(BaseTrigger):
                 watch.wait(self.message_id, self.status), max(_POLL_SECONDS, self.until - time.time())
             )
         except asyncio.TimeoutError:
-            yield TriggerEvent(to_event(Waited("timeout")))
+            yield TriggerEvent(to_event(Waited(self.message_id, "timeout")))
         else:
-            yield TriggerEvent(to_event(judge(found, self.status)))
+            yield TriggerEvent(to_event(judge(self.message_id, found, self.status)))
 
 
-def judge(found: Status | None, wanted: str) -> Waited:
+def judge(message_id: str, found: Status | None, wanted: str) -> Waited:
     """Say what a status means for somebody who waits for ``wanted``."""
     state = outcome(found, wanted)
     if found is None or state != "failed":
-        return Waited(state, None if found is None else found.status)
+        return Waited(message_id, state, None if found is None else found.status)
     return Waited(
+        message_id,
         state,
         found.status,
         found.error_code,

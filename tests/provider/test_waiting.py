@@ -84,7 +84,7 @@ def test_a_send_that_waits_sends_in_the_worker_and_resumes_when_the_message_has_
     tell(store, sent.message_id, "sent")
     tell(store, sent.message_id, "delivered")
     event = event_of(deferred.trigger)
-    resumed = getattr(send(wait_for="delivered"), deferred.method_name)(context(), event, **deferred.kwargs)
+    resumed = getattr(send(wait_for="delivered"), deferred.method_name)(context(), event)
     assert resumed == sent.message_id
 
 
@@ -102,7 +102,7 @@ def test_a_message_that_fails_later_fails_the_task_as_a_refusal_at_sending_would
     tell(store, message_id, "failed", **FAILURE)
     event = event_of(deferred.trigger)
     with pytest.raises(AirflowFailException, match=r"D360RecipientError: .*131026 .*not on WhatsApp"):
-        send(wait_for="read").resume_after_wait(context(), event, **deferred.kwargs)
+        send(wait_for="read").resume_after_wait(context(), event)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,10 @@ def test_when_the_time_is_over_the_policy_decides(
     deferred = defer(operator)
     event = event_of(deferred.trigger)
     if end is None:
-        assert (
-            operator.resume_after_wait(context(), event, **deferred.kwargs)
-            == d360_emulator.sent[0].message_id
-        )
+        assert operator.resume_after_wait(context(), event) == d360_emulator.sent[0].message_id
     else:
         with pytest.raises(end, match="accepted, but is not read in time"):
-            operator.resume_after_wait(context(), event, **deferred.kwargs)
+            operator.resume_after_wait(context(), event)
 
 
 def test_a_thousand_who_wait_share_one_query_an_interval(store):
