@@ -70,7 +70,7 @@ def test_the_wheel_carries_the_licence_and_three_requirements(wheel):
     name = f"airflow_provider_d360-{airflow_provider_d360.__version__}.dist-info"
     assert "Apache License" in files.read(f"{name}/licenses/LICENSE").decode()
     metadata = files.read(f"{name}/METADATA").decode()
-    requirements = re.findall(r"^Requires-Dist: ([\w-]+)", metadata, re.M)
+    requirements = re.findall(r"^Requires-Dist: ([\w-]+)(?!.*extra ==)", metadata, re.M)
     assert sorted(requirements) == ["aiohttp", "apache-airflow", "requests"]
 
 

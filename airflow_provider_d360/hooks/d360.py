@@ -103,6 +103,33 @@ class D360Hook(BaseHook):
         :raises D360RequestError: before anything is sent, when the message breaks a documented limit.
         :raises D360AmbiguousError: when the answer was lost, so that the message may be on its way.
         """
+        call = self.prepare(
+            to,
+            message,
+            reply_to=reply_to,
+            recipient_type=recipient_type,
+            on_newline=on_newline,
+            preflight=preflight,
+            biz_opaque_callback_data=biz_opaque_callback_data,
+        )
+        return self.call(call)
+
+    def prepare(
+        self,
+        to: str,
+        message: str | Mapping[str, Any],
+        *,
+        reply_to: str | None = None,
+        recipient_type: str = "individual",
+        on_newline: str = "error",
+        preflight: bool = False,
+        biz_opaque_callback_data: str | None = None,
+    ) -> Call[Sent]:
+        """
+        Do all of :meth:`send` but the sending: check, upload, wait for this number's turn.
+
+        What is left is one :meth:`call`, before which nothing can have reached anybody.
+        """
         transport = self.get_conn()
         content = _content(message, on_newline)
         _check(content, transport.account)
@@ -118,7 +145,7 @@ class D360Hook(BaseHook):
             biz_opaque_callback_data=biz_opaque_callback_data,
         )
         time.sleep(pace(transport.account, to))
-        return self.call(call)
+        return call
 
     async def asend(
         self,

@@ -171,17 +171,16 @@ class D360SendMessageOperator(ConcealingOperator):
             self.message_id = known.get("message_id")
             self.log.info("Sent by an earlier try: message id %s", self.message_id)
             return self.message_id
-        sent = record.send(
-            lambda: self.hook.send(
-                to,
-                message,
-                reply_to=self.reply_to or None,
-                recipient_type=self.recipient_type,
-                on_newline=self.on_newline,
-                preflight=self.preflight,
-                biz_opaque_callback_data=intent.name,
-            )
+        call = self.hook.prepare(
+            to,
+            message,
+            reply_to=self.reply_to or None,
+            recipient_type=self.recipient_type,
+            on_newline=self.on_newline,
+            preflight=self.preflight,
+            biz_opaque_callback_data=intent.name,
         )
+        sent = record.send(lambda: self.hook.call(call))
         self.message_id = sent.message_id
         self.log.info("Accepted for %s: message id %s", mask_number(to), sent.message_id)
         self._note(context, str(to), intent.name)
@@ -212,10 +211,12 @@ class D360SendMessageOperator(ConcealingOperator):
         key = self.hook.get_conn().account.api_key
         ti = context.get("ti")
         place = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index) if ti else (self.dag_id, self.task_id)
+        cycle = getattr(ti, "max_tries", 0)
         return Intent(
-            name=fingerprint(key, *place, to, message),
+            name=fingerprint(key, *place, cycle, to, message),
+            content=fingerprint(key, to, message),
             recipient=fingerprint(key, str(to)),
-            cycle=getattr(ti, "max_tries", 0),
+            cycle=cycle,
         )
 
 

@@ -30,12 +30,15 @@ class Intent:
     """
     One message that is meant to go out once.
 
-    :param name: Names task instance, recipient and content; the same for each try.
+    :param name: Names task instance, cycle, recipient and content; the same for each try of a cycle. It
+        travels with the message, so that a status with it proves that this one was accepted, and not one before.
+    :param content: Names recipient and content alone.
     :param recipient: Names the recipient alone: a mapped task's index may go to somebody else after *Clear*.
     :param cycle: Grows with each *Clear* and not with a retry: Airflow's ``max_tries``.
     """
 
     name: str
+    content: str
     recipient: str
     cycle: int
 
@@ -68,7 +71,7 @@ class SendRecord:
         if resend and entry.get("cycle") != self._intent.cycle:
             return None
         if entry.get("sent"):
-            if entry.get("intent") != self._intent.name:
+            if entry.get("content") != self._intent.content:
                 log.warning("The message has changed since it was sent. Use resend=True to send the new one.")
             return entry
         found = self._find(str(entry.get("intent")))
@@ -118,5 +121,5 @@ class SendRecord:
     def _write(self, **state: Any) -> None:
         if self._store is not None:
             intent = self._intent
-            entry = {"intent": intent.name, "recipient": intent.recipient, "cycle": intent.cycle, **state}
-            self._store.set(_KEY, entry)
+            known = {"intent": intent.name, "content": intent.content, "cycle": intent.cycle}
+            self._store.set(_KEY, {**known, "recipient": intent.recipient, **state})

@@ -29,11 +29,11 @@ def record_sent(message_id: str | None, *, always: bool, **fields: Any) -> None:
     :param always: Do so even when Airflow's configuration names no store, and use the one it has by default.
     :param fields: What an ``OutboxEntry`` wants to know.
     """
-    if message_id is None or not (always or _is_configured()):
-        return
     from airflow_provider_d360.store import OutboxEntry
 
-    _try(lambda store: store.record_sent(OutboxEntry(message_id=message_id, at=time.time(), **fields)))
+    if message_id is not None:
+        entry = OutboxEntry(message_id=message_id, at=time.time(), **fields)
+        _try(lambda store: store.record_sent(entry), always=always)
 
 
 def find_by_intent(intent: str, wait_seconds: float) -> str | None:
@@ -42,13 +42,13 @@ def find_by_intent(intent: str, wait_seconds: float) -> str | None:
 
     :param wait_seconds: How long to look.
     """
-    if not _is_configured():
-        return None
     deadline = time.monotonic() + wait_seconds
     while True:
-        found = _try(lambda store: store.find_by_intent([intent])) or {}
+        found = _try(lambda store: store.find_by_intent([intent]))
+        if found is None:
+            return None
         if intent in found or time.monotonic() >= deadline:
-            return found.get(intent)
+            return str(found[intent]) if intent in found else None
         time.sleep(min(_ASK_EVERY_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
@@ -85,19 +85,18 @@ def _is_configured() -> bool:
     return conf.getboolean("d360", "webhook_enabled", fallback=False) or any(named)
 
 
-def _try(work: Callable[[Store], Any]) -> Any:
-    """Do something with the store; log what is wrong with it, and give ``None`` then."""
-    from airflow.sdk.exceptions import AirflowException
-
-    from airflow_provider_d360.store import StoreUnavailableError
-    from airflow_provider_d360.store.configured import configured_store
-
+def _try(work: Callable[[Store], Any], *, always: bool = False) -> Any:
+    """Do something with the store; give ``None`` when there is none, or when it cannot be used."""
     try:
+        if not (always or _is_configured()):
+            return None
+        from airflow_provider_d360.store.configured import configured_store
+
         store = configured_store()
         try:
             return work(store)
         finally:
             store.close()
-    except (StoreUnavailableError, AirflowException, ImportError, ValueError) as problem:
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the message is out
         log.warning("The message store cannot be used, going on without: %s", type(problem).__name__)
         return None

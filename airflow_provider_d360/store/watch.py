@@ -7,7 +7,6 @@ import logging
 from typing import Literal
 
 from airflow_provider_d360.api.events import RANKS
-from airflow_provider_d360.store.database import StoreUnavailableError
 from airflow_provider_d360.store.records import Status
 from airflow_provider_d360.store.store import Store
 
@@ -23,6 +22,11 @@ def outcome(status: Status | None, wanted: str) -> Outcome:
     if status.status == "failed":
         return "failed"
     return "reached" if status.rank >= RANKS[wanted] else "waiting"
+
+
+def _is_an_id(message_id: object) -> bool:
+    """Keep out of the shared query what a database would refuse: it would refuse it for everybody."""
+    return isinstance(message_id, str) and message_id.isascii() and message_id.isprintable()
 
 
 class StatusWatch:
@@ -57,9 +61,14 @@ class StatusWatch:
         await asyncio.sleep(0)  # whoever begins to wait in the same moment shares the first query
         while self._waiting:
             try:
-                found = await asyncio.to_thread(self._store.status_of, list(self._waiting))
-            except StoreUnavailableError as problem:
-                log.warning("Statuses cannot be read, trying again in %.0f s: %s", self._interval, problem)
+                wanted = [message_id for message_id in self._waiting if _is_an_id(message_id)]
+                found = await asyncio.to_thread(self._store.status_of, wanted)
+            except Exception as problem:  # noqa: BLE001 - all who wait depend on this loop going on
+                log.warning(
+                    "Statuses cannot be read, trying again in %.0f s: %s",
+                    self._interval,
+                    type(problem).__name__,
+                )
                 found = {}
             for message_id, status in found.items():
                 self._tell(message_id, status)

@@ -33,6 +33,7 @@ from airflow_provider_d360.transport.sockets import (
     is_loopback,
     keep_target,
     new_session,
+    proxy_for,
     tls_context,
 )
 
@@ -269,6 +270,7 @@ class Transport:
                 data=cargo or None,
                 timeout=limits,
                 allow_redirects=False,
+                proxy=proxy_for(url),
             ) as answer:
                 async for chunk in answer.content.iter_chunked(CHUNK):
                     if not await cargo.atake(answer.status, chunk):
@@ -292,9 +294,8 @@ class Transport:
         context = None if running() else await asyncio.to_thread(tls_context)
         session = running()  # another call may have opened it in the meantime
         if session is None:
-            trust = not is_loopback(urlsplit(self.account.base_url).hostname)
             connector = aiohttp.TCPConnector(ssl=context or True)
-            self._async_session = session = aiohttp.ClientSession(connector=connector, trust_env=trust)
+            self._async_session = session = aiohttp.ClientSession(connector=connector)
             # From 3.10 on, aiohttp repeats some requests by itself.  When to repeat is decided here alone.
             session._retry_connection = False
         return session

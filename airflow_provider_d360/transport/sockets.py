@@ -60,6 +60,15 @@ def new_session(base_url: str) -> requests.Session:
     return session
 
 
+def proxy_for(url: str) -> str | None:
+    """Find the proxy that requests would use; aiohttp's own search would bring logins from ~/.netrc along."""
+    from requests.utils import get_environ_proxies, select_proxy
+
+    if is_loopback(urlsplit(url).hostname):
+        return None
+    return select_proxy(url, get_environ_proxies(url))
+
+
 def keep_target(url: str) -> None:
     """Let the next requests of this thread go to path and query of this URL exactly as they are written."""
     parts = urlsplit(url)

@@ -26,7 +26,9 @@ class Admission:
     """
 
     def __init__(self, credentials: Sequence[Mapping[str, str]], platform_secret: str | None = None) -> None:
-        if not credentials or not all(wanted and all(wanted.values()) for wanted in credentials):
+        if not credentials or not all(
+            wanted and all(value.strip() for value in wanted.values()) for wanted in credentials
+        ):
             raise NoCredentialsError(
                 "No credentials are configured, so anybody could deliver. Set webhook_username and "
                 "webhook_password in the connection, and register them with D360ConfigureWebhookOperator."
@@ -40,7 +42,7 @@ class Admission:
     def admits(self, headers: Headers) -> bool:
         """Say whether the headers are those of somebody who may deliver."""
         matches = [
-            [hmac.compare_digest(headers.get(name, b""), value) for name, value in wanted]
+            [hmac.compare_digest(headers.get(name, b"").strip(), value) for name, value in wanted]
             for wanted in self._credentials
         ]
         return any([all(match) for match in matches])  # noqa: C419 - all are looked at, always

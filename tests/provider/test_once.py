@@ -226,3 +226,28 @@ def test_a_choice_that_does_not_exist_breaks_the_dag_file_at_once(choice):
     (name,) = choice
     with DAG("dag", schedule=None), pytest.raises(ValueError, match=f"{name} is '.*'; it can be"):
         D360SendMessageOperator(task_id="send", to=TO, message="Hello", **choice)
+
+
+def test_after_clear_with_resend_a_lost_answer_is_not_settled_by_the_first_message(
+    d360_emulator, store, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
+    run(store)
+    d360_emulator.fail_next(faults.reset())
+    with pytest.raises(AirflowFailException, match="D360AmbiguousError"):
+        run(store, resend=True, ambiguity_wait_seconds=0, **CLEARED)
+
+
+def test_a_failure_before_the_sending_leaves_nothing_behind(d360_emulator, store, tmp_path):
+    missing = {"type": "document", "document": {"path": str(tmp_path / "nowhere.pdf")}}
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            run(store, message=missing)
+    assert store == {}
+
+
+def test_a_setting_that_airflow_cannot_read_never_fails_a_message_that_is_out(
+    d360_emulator, store, monkeypatch
+):
+    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_ENABLED", "perhaps")
+    assert run(store) == d360_emulator.sent[0].message_id

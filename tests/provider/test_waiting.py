@@ -322,3 +322,18 @@ def test_the_link_leads_to_the_messages_page_where_there_is_one(d360_emulator, s
     operator.execute(context())
     message_id = d360_emulator.sent[0].message_id.replace("=", "%3D")
     assert link.get_link(operator, ti_key=None) == f"https://airflow.example/d360/messages/{message_id}"
+
+
+@pytest.mark.parametrize("poison", ["\ud800", "nul\0", 123])
+def test_an_id_that_no_database_takes_does_not_starve_the_others(store, poison):
+    async def both():
+        watch = StatusWatch(store, 0.01)
+        lost = asyncio.create_task(watch.wait(poison, "read"))
+        good = asyncio.create_task(watch.wait("wamid.1", "read"))
+        await asyncio.sleep(0.05)
+        tell(store, "wamid.1", "read")
+        found = await asyncio.wait_for(good, 5)
+        lost.cancel()
+        return found
+
+    assert asyncio.run(both()).status == "read"

@@ -76,7 +76,7 @@ def test_any_whole_set_of_credentials_admits(store):
     assert store.status_of("abcd").keys() == {"a", "b"}
 
 
-@pytest.mark.parametrize("credentials", [[], [{}], [LOGIN, {}], [{"Authorization": ""}]])
+@pytest.mark.parametrize("credentials", [[], [{}], [LOGIN, {}], [{"Authorization": ""}], [{"X": " "}]])
 def test_a_receiver_that_anybody_could_use_is_not_made(tmp_path, credentials):
     with pytest.raises(NoCredentialsError, match="webhook_username"):
         create_app(Store(f"sqlite:///{tmp_path}/x"), credentials)

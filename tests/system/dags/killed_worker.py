@@ -20,9 +20,9 @@ STRETCH_SECONDS = 0.15
 class SlowHook(D360Hook):
     """Stretches the two dangerous moments: the intent stands and nothing went out; it is out, without an id."""
 
-    def send(self, *arguments, **more):
+    def call(self, call):
         time.sleep(STRETCH_SECONDS)
-        sent = super().send(*arguments, **more)
+        sent = super().call(call)
         time.sleep(STRETCH_SECONDS)
         return sent
 
