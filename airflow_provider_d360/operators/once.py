@@ -31,7 +31,7 @@ class Intent:
     One message that is meant to go out once.
 
     :param name: Names task instance, cycle, recipient and content; the same for each try of a cycle. It
-        travels with the message, so that a status with it proves that this one was accepted, and not one before.
+        travels with the message, so that a status with it proves that this one was accepted.
     :param content: Names recipient and content alone.
     :param recipient: Names the recipient alone: a mapped task's index may go to somebody else after *Clear*.
     :param cycle: Grows with each *Clear* and not with a retry: Airflow's ``max_tries``.

@@ -36,7 +36,7 @@ class DoomedOperator(D360SendMessageOperator):
 
     def execute(self, context):
         if context["ti"].try_number == 1:
-            instant = random.uniform(0, 3 * STRETCH_SECONDS)  # noqa: S311 - chance, not secrecy
+            instant = random.uniform(0, 2 * STRETCH_SECONDS)  # noqa: S311 - chance, not secrecy
             threading.Timer(instant, os.kill, (os.getpid(), signal.SIGKILL)).start()
         return super().execute(context)
 
