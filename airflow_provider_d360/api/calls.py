@@ -40,7 +40,7 @@ def send_message(
     for field in _ENVELOPE:
         if field in message:
             raise _wrong(f"message holds {field!r}", "Give the recipient beside the message, not inside it.")
-    body: dict[str, object] = {**_product(hosting), **address(to, recipient_type), **message}
+    body: dict[str, object] = {**hosting.product, **address(to, recipient_type), **message}
     if not hosting.names_product:
         body.pop("messaging_product", None)
     if reply_to is not None:
@@ -64,13 +64,13 @@ def mark_as_read(hosting: Hosting, message_id: str, *, typing: bool = False) -> 
     :param typing: Show *typing…* as well, for at most 25 seconds or until a reply; not on on-premise.
     """
     if not hosting.reads_by_put:
-        body: dict[str, object] = {**_product(hosting), "status": "read", "message_id": message_id}
+        body: dict[str, object] = {**hosting.product, "status": "read", "message_id": message_id}
         if typing:
             body["typing_indicator"] = {"type": "text"}
         request = json_request("POST", hosting.messages, body)
-    elif typing:
-        raise _missing(hosting, "typing indicator")
     else:
+        if typing:
+            hosting.need(None, "typing indicator")
         request = json_request("PUT", f"{hosting.messages}/{quote(message_id, safe='')}", {"status": "read"})
     return Call(request, results.read_nothing, repeatable=True)
 
@@ -86,7 +86,7 @@ def check_contacts(
         unknown.
     :param force_check: Do not answer from what is known from before.
     """
-    path = _path(hosting, hosting.contacts, "contact check")
+    path = hosting.need(hosting.contacts, "contact check")
     body = {"blocking": blocking, "contacts": list(numbers), "force_check": force_check}
     request = json_request("POST", path, body)
     return Call(request, results.read_contacts, repeatable=True, private=frozenset(numbers))
@@ -138,7 +138,7 @@ def set_webhook(
 
 def get_waba_webhook(hosting: Hosting) -> Call[results.WebhookConfig]:
     """Read the webhook of the whole WhatsApp Business Account; cloud only."""
-    path = _path(hosting, hosting.waba_webhook, "WABA-level webhook")
+    path = hosting.need(hosting.waba_webhook, "WABA-level webhook")
     return Call(json_request("GET", path), results.read_webhook, repeatable=True, quotable=False)
 
 
@@ -152,7 +152,7 @@ def set_waba_webhook(
 
     :param override_all: Take the place of the webhooks of single numbers too.
     """
-    path = _path(hosting, hosting.waba_webhook, "WABA-level webhook")
+    path = hosting.need(hosting.waba_webhook, "WABA-level webhook")
     body = {**_webhook(url, headers), "override_all": override_all}
     request = json_request("POST", path, body)
     return Call(request, results.read_nothing, repeatable=True, private=frozenset((headers or {}).values()))
@@ -160,26 +160,12 @@ def set_waba_webhook(
 
 def health(hosting: Hosting) -> Call[results.Health]:
     """Ask whether this number is able to send; on on-premise, whether the server is connected."""
-    path = _path(hosting, hosting.health, "health endpoint")
+    path = hosting.need(hosting.health, "health endpoint")
     return Call(json_request("GET", path), results.read_health, repeatable=True)
-
-
-def _product(hosting: Hosting) -> dict[str, object]:
-    return {"messaging_product": "whatsapp"} if hosting.names_product else {}
 
 
 def _webhook(url: str, headers: Mapping[str, str] | None) -> dict[str, object]:
     return {"url": url, "headers": dict(headers)} if headers else {"url": url}
-
-
-def _path(hosting: Hosting, path: str | None, what: str) -> str:
-    if path is None:
-        raise _missing(hosting, what)
-    return path
-
-
-def _missing(hosting: Hosting, what: str) -> D360RequestError:
-    return _wrong(f"The {hosting.name} hosting has no {what}", "Use a connection whose hosting has it.")
 
 
 def _json_or_refuse(method: str, path: str, body: dict[str, object]) -> Request:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from airflow_provider_d360.api.reading import json_object, objects
 from airflow_provider_d360.api.wire import Response
 
 
@@ -74,9 +74,9 @@ def read_sent(response: Response, *, id_required: bool) -> Sent:
     """Read the answer to a send; raise ``ValueError`` when an id is required and there is none."""
     if not response.body.strip() and not id_required:
         return Sent(None)
-    body = _object(response)
-    message = next(_objects(body.get("messages")), {})
-    contact = next(_objects(body.get("contacts")), {})
+    body = json_object(response)
+    message = next(objects(body.get("messages")), {})
+    contact = next(objects(body.get("contacts")), {})
     message_id = _string(message.get("id"))
     if message_id is None and id_required:
         raise ValueError("it holds no message id")
@@ -94,7 +94,7 @@ def read_nothing(response: Response) -> None:
 
 def read_webhook(response: Response) -> WebhookConfig:
     """Read the webhook of a number or an account."""
-    body = _object(response)
+    body = json_object(response)
     headers, numbers = body.get("headers"), body.get("phone_numbers")
     return WebhookConfig(
         _string(body.get("url")),
@@ -107,13 +107,13 @@ def read_contacts(response: Response) -> tuple[ContactCheck, ...]:
     """Read which numbers are on WhatsApp."""
     return tuple(
         ContactCheck(str(item.get("input", "")), str(item.get("status", "")), _string(item.get("wa_id")))
-        for item in _objects(_object(response).get("contacts"))
+        for item in objects(json_object(response).get("contacts"))
     )
 
 
 def read_health(response: Response) -> Health:
     """Read the health of a cloud number, or of an on-premise server with its one gateway or several nodes."""
-    body = _object(response)
+    body = json_object(response)
     cloud, server = body.get("health_status"), body.get("health")
     if isinstance(cloud, dict) and isinstance(cloud.get("can_send_message"), str):
         return Health(cloud["can_send_message"], tuple(_problems(cloud)))
@@ -123,7 +123,7 @@ def read_health(response: Response) -> Health:
 
 
 def _server_health(server: dict[str, object]) -> Health:
-    nodes = [server] if "gateway_status" in server else list(_objects(list(server.values())))
+    nodes = [server] if "gateway_status" in server else list(objects(list(server.values())))
     states = sorted({str(node.get("gateway_status", "unknown")) for node in nodes})
     if states == ["connected"]:
         return Health("AVAILABLE")
@@ -132,28 +132,14 @@ def _server_health(server: dict[str, object]) -> Health:
 
 
 def _problems(health: Mapping[str, object]) -> Iterator[str]:
-    for entity in _objects(health.get("entities")):
+    for entity in objects(health.get("entities")):
         kind = _string(entity.get("entity_type")) or "entity"
-        for error in _objects(entity.get("errors")):
+        for error in objects(entity.get("errors")):
             yield f"{kind}: {error.get('error_code', '')} {error.get('error_description', '')}".strip()
         notes = entity.get("additional_info")
         yield from (
             (f"{kind}: {note}" for note in notes if isinstance(note, str)) if isinstance(notes, list) else ()
         )
-
-
-def _object(response: Response) -> dict[str, object]:
-    try:
-        body = json.loads(response.body)
-    except (ValueError, RecursionError):
-        raise ValueError("it is not JSON") from None
-    if not isinstance(body, dict):
-        raise ValueError("it is not a JSON object")
-    return body
-
-
-def _objects(value: object) -> Iterator[dict[str, object]]:
-    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
 
 
 def _string(value: object) -> str | None:
