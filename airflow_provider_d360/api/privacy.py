@@ -36,6 +36,14 @@ def private_strings(message: object) -> frozenset[str]:
     return frozenset(leaf for leaf in _leaves(message) if len(leaf) > _SHORT)
 
 
+def explain_rendering(problem: Exception) -> str:
+    """Say why a template cannot be rendered: in the words of Jinja, never in those of what it was given."""
+    from jinja2 import TemplateError
+
+    kind = type(problem).__name__
+    return f"{kind}: {scrub(str(problem))}" if isinstance(problem, TemplateError) else kind
+
+
 def conceal(message: object) -> object:
     """Copy a message with its form intact and each private text replaced by its length."""
     if isinstance(message, Mapping):

@@ -37,6 +37,16 @@ def address(to: object, recipient_type: str = "individual") -> dict[str, str]:
     return {"recipient_type": "individual", "to": _phone(text)}
 
 
+def canonical(to: object, recipient_type: str = "individual") -> str:
+    """
+    Write a recipient in the one way in which each writing of it is the same.
+
+    :raises D360RequestError: as :func:`address` does.
+    """
+    fields = address(to, recipient_type)
+    return fields.get("recipient") or fields["to"]
+
+
 def _phone(text: str) -> str:
     digits = _FILLING.sub("", text)
     if digits.startswith("+"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from airflow_provider_d360.api import calls, limits
-from airflow_provider_d360.api.attachments import with_ids
+from airflow_provider_d360.api import calls
 from airflow_provider_d360.api.errors import (
     D360AuthError,
     D360Error,
@@ -24,18 +23,16 @@ from airflow_provider_d360.api.errors import (
     Refusal,
 )
 from airflow_provider_d360.api.hosting import ON_PREMISE, Hosting
-from airflow_provider_d360.api.preflight import preflight as preflight_violations
 from airflow_provider_d360.compat import get_connection_async
 from airflow_provider_d360.hooks.connections import read_account, webhook_login
+from airflow_provider_d360.hooks.content import check, check_template, read_content, template_name
 from airflow_provider_d360.hooks.media import aupload_paths, upload_paths
 from airflow_provider_d360.hooks.pace import pace
 from airflow_provider_d360.hooks.templates import alist_templates, list_templates
-from airflow_provider_d360.messages import as_message, flatten_parameters
 from airflow_provider_d360.transport import Account, Transport
 
 if TYPE_CHECKING:
     from airflow_provider_d360.api.results import Health, Sent, WebhookConfig
-    from airflow_provider_d360.api.templates import Template
     from airflow_provider_d360.api.wire import Call
 
 T = TypeVar("T")
@@ -131,10 +128,10 @@ class D360Hook(BaseHook):
         What is left is one :meth:`call`, before which nothing can have reached anybody.
         """
         transport = self.get_conn()
-        content = _content(message, on_newline)
-        _check(content, transport.account)
+        content = read_content(message, on_newline)
+        check(content, transport.account.hosting)
         if preflight:
-            _preflight(content, list_templates(transport, name=_template_name(content)))
+            check_template(content, list_templates(transport, name=template_name(content)))
         content = upload_paths(transport, content)
         call = calls.send_message(
             transport.account.hosting,
@@ -144,7 +141,7 @@ class D360Hook(BaseHook):
             reply_to=reply_to,
             biz_opaque_callback_data=biz_opaque_callback_data,
         )
-        time.sleep(pace(transport.account, to))
+        time.sleep(pace(transport.account, to, recipient_type))
         return call
 
     async def asend(
@@ -160,10 +157,10 @@ class D360Hook(BaseHook):
     ) -> Sent:
         """Do the same as :meth:`send` without blocking the event loop."""
         transport = await self.aget_conn()
-        content = _content(message, on_newline)
-        _check(content, transport.account)
+        content = read_content(message, on_newline)
+        check(content, transport.account.hosting)
         if preflight:
-            _preflight(content, await alist_templates(transport, name=_template_name(content)))
+            check_template(content, await alist_templates(transport, name=template_name(content)))
         content = await aupload_paths(transport, content)
         call = calls.send_message(
             transport.account.hosting,
@@ -173,7 +170,7 @@ class D360Hook(BaseHook):
             reply_to=reply_to,
             biz_opaque_callback_data=biz_opaque_callback_data,
         )
-        await asyncio.sleep(pace(transport.account, to))
+        await asyncio.sleep(pace(transport.account, to, recipient_type))
         return await self.acall(call)
 
     def mark_as_read(self, message_id: str, *, typing: bool = False) -> None:
@@ -337,40 +334,6 @@ def _warn_of_on_premise() -> None:
     log.warning(
         "Meta switched the on-premise API off in October 2025: move this number to the cloud hosting."
     )
-
-
-def _content(message: str | Mapping[str, Any], on_newline: str) -> dict[str, Any]:
-    try:
-        content = dict(as_message(message))
-    except TypeError as problem:
-        raise D360RequestError(Refusal(str(problem), "Give a text or a message dict.")) from None
-    return dict(flatten_parameters(content)) if on_newline == "flatten" else content
-
-
-def _check(content: Mapping[str, Any], account: Account) -> None:
-    """Refuse what breaks a documented limit, before a file of it is uploaded."""
-    _refuse("documented rule", limits.check(with_ids(content, lambda _: "0"), account.hosting))
-
-
-def _template_name(content: Mapping[str, Any]) -> str:
-    template = content.get("template")
-    name = template.get("name") if isinstance(template, Mapping) else None
-    if not isinstance(name, str):
-        raise D360RequestError(Refusal("preflight is for template messages", "Leave it out for others."))
-    return name
-
-
-def _preflight(content: Mapping[str, Any], found: Sequence[Template]) -> None:
-    _refuse("rule of the approved template", preflight_violations(content, found))
-
-
-def _refuse(rule: str, violations: Sequence[object]) -> None:
-    if violations:
-        rules = rule.replace("rule", "rules", 1) if len(violations) > 1 else rule
-        title = f"The message breaks {len(violations)} {rules}"
-        raise D360RequestError(
-            Refusal(title, "Correct the message.", details="; ".join(map(str, violations)))
-        )
 
 
 def _is_waba(level: str) -> bool:

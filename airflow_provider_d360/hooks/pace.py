@@ -7,6 +7,7 @@ import time
 
 from airflow_provider_d360.api.errors import D360RateLimitError, Refusal
 from airflow_provider_d360.api.pacing import Pacer
+from airflow_provider_d360.api.recipients import canonical
 from airflow_provider_d360.transport import Account
 
 _LONGEST_WAIT_SECONDS = 60.0
@@ -15,7 +16,7 @@ _lock = threading.Lock()
 _pacers: dict[tuple[str, str, float], Pacer] = {}
 
 
-def pace(account: Account, to: object) -> float:
+def pace(account: Account, to: object, recipient_type: str) -> float:
     """
     Reserve the next moment in which this number may write to this recipient, and say how far away it is.
 
@@ -28,7 +29,7 @@ def pace(account: Account, to: object) -> float:
             (account.base_url, account.api_key, account.messages_per_second),
             Pacer(account.messages_per_second),
         )
-        wait = pacer.reserve(str(to), time.monotonic(), longest)
+        wait = pacer.reserve(canonical(to, recipient_type), time.monotonic(), longest)
     if wait <= longest:
         return wait
     raise D360RateLimitError(

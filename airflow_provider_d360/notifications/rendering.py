@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airflow.sdk import BaseNotifier
 
-from airflow_provider_d360.api.privacy import scrub
+from airflow_provider_d360.api.privacy import explain_rendering
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -40,7 +40,8 @@ class TextNotifier(BaseNotifier):
             if name != "message":
                 raise
             self.log.warning(
-                "The message cannot be rendered, so the default one goes out: %s", _explain(problem)
+                "The message cannot be rendered, so the default one goes out: %s",
+                explain_rendering(problem),
             )
             return None
 
@@ -60,11 +61,3 @@ def _accessors() -> dict[str, Any]:
 
     var = {"value": VariableAccessor(deserialize_json=False), "json": VariableAccessor(deserialize_json=True)}
     return {"var": var, "conn": ConnectionAccessor()}
-
-
-def _explain(problem: Exception) -> str:
-    """Say what is wrong with a template, and nothing of what others put into their errors."""
-    from jinja2 import TemplateError
-
-    kind = type(problem).__name__
-    return f"{kind}: {scrub(str(problem))}" if isinstance(problem, TemplateError) else kind

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from airflow_provider_d360.api.intents import fingerprint
 from airflow_provider_d360.api.privacy import mask_number
+from airflow_provider_d360.api.recipients import canonical
 from airflow_provider_d360.compat import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_d360.operators.failures import fail_at_once
 from airflow_provider_d360.operators.links import D360MessageLink
@@ -137,7 +138,12 @@ class D360SendMessageOperator(ConcealingOperator):
                 "The task's execution_timeout ended while the message was being sent; it may be on its way. "
                 "Look for its status before sending it again."
             ) from None
-        if self.wait_for and message_id:
+        if self.wait_for:
+            if not message_id:
+                raise AirflowFailException(
+                    "The message was accepted, but the answer holds no message id to wait for. The sandbox "
+                    "tells none: leave wait_for out there."
+                )
             self._wait_elsewhere(message_id, self.wait_for)
         return message_id
 
@@ -212,10 +218,12 @@ class D360SendMessageOperator(ConcealingOperator):
         ti = context.get("ti")
         place = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index) if ti else (self.dag_id, self.task_id)
         cycle = getattr(ti, "max_tries", 0)
+        recipient = canonical(to, self.recipient_type)
         return Intent(
-            name=fingerprint(key, *place, cycle, to, message),
-            content=fingerprint(key, to, message),
-            recipient=fingerprint(key, str(to)),
+            name=fingerprint(key, *place, cycle, recipient, message),
+            content=fingerprint(key, recipient, message),
+            recipient=fingerprint(key, recipient),
+            key=fingerprint(key),
             cycle=cycle,
         )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_d360.api.errors import D360AmbiguousError, D360Error, Refusal
@@ -34,13 +34,31 @@ class Intent:
         travels with the message, so that a status with it proves that this one was accepted.
     :param content: Names recipient and content alone.
     :param recipient: Names the recipient alone: a mapped task's index may go to somebody else after *Clear*.
+    :param key: Names what the other names are made with: after a change of the API key, they do not compare.
     :param cycle: Grows with each *Clear* and not with a retry: Airflow's ``max_tries``.
     """
 
     name: str
     content: str
     recipient: str
+    key: str
     cycle: int
+
+    def concerns(self, entry: Any, *, resend: bool) -> bool:
+        """
+        Say whether an entry speaks of this message.
+
+        That of an earlier try of the cycle always does, and that of an earlier cycle unless it is known to
+        be about somebody else.
+
+        :param resend: Send again what was sent in an earlier cycle.
+        """
+        if not isinstance(entry, dict) or not isinstance(entry.get("intent"), str):
+            return False
+        if entry.get("cycle") == self.cycle:
+            return True
+        somebody_else = entry.get("key") == self.key and entry.get("recipient") != self.recipient
+        return not (resend or somebody_else)
 
 
 class SendRecord:
@@ -65,19 +83,21 @@ class SendRecord:
         :param resend_ambiguous: Send again what may have been sent.
         :raises D360AmbiguousError: when an earlier try was interrupted while it was sending.
         """
-        entry = self._store.get(_KEY) if self._store is not None else None
-        if not isinstance(entry, dict) or entry.get("recipient") != self._intent.recipient:
-            return None
-        if resend and entry.get("cycle") != self._intent.cycle:
+        entry: Any = self._store.get(_KEY) if self._store is not None else None
+        if not self._intent.concerns(entry, resend=resend):
             return None
         if entry.get("sent"):
             if entry.get("content") != self._intent.content:
-                log.warning("The message has changed since it was sent. Use resend=True to send the new one.")
-            return entry
-        found = self._find(str(entry.get("intent")))
+                log.warning(
+                    "The message, or the API key, has changed since it was sent. Use resend=True to send the "
+                    "new one."
+                )
+            return dict(entry)
+        found = self._find(entry["intent"])
         if found:
-            self._write(sent=True, message_id=found)
-            return {**entry, "sent": True, "message_id": found}
+            known = {**entry, "sent": True, "message_id": found}
+            self._store.set(_KEY, known)
+            return known
         if resend_ambiguous:
             log.warning("An earlier try may have sent this message; on_ambiguous='resend' sends it again.")
             return None
@@ -120,6 +140,5 @@ class SendRecord:
 
     def _write(self, **state: Any) -> None:
         if self._store is not None:
-            intent = self._intent
-            known = {"intent": intent.name, "content": intent.content, "cycle": intent.cycle}
-            self._store.set(_KEY, {**known, "recipient": intent.recipient, **state})
+            names = asdict(self._intent)
+            self._store.set(_KEY, {"intent": names.pop("name"), **names, **state})

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 
-from airflow_provider_d360.api.privacy import conceal, mask_number
+from airflow_provider_d360.api.privacy import conceal, explain_rendering, mask_number
 
 
 class ConcealingOperator(BaseOperator):
@@ -17,6 +18,9 @@ class ConcealingOperator(BaseOperator):
     Airflow stores the rendered template fields of each task and shows them in its UI. After rendering, the
     fields named in ``private_fields`` therefore hold ``49…89`` in place of a number and ``(12 characters)``
     in place of a text. :meth:`rendered` gives the values themselves.
+
+    Text stays text where a DAG renders native objects: ``42`` is a message, and only lists, dicts and
+    ``None`` are taken as what they are.
     """
 
     private_fields: ClassVar[frozenset[str]] = frozenset()
@@ -32,15 +36,41 @@ class ConcealingOperator(BaseOperator):
         if parent is not self:
             super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
             return
-        templates = self.__dict__.get("_templates") or {
-            name: getattr(self, name) for name in self.private_fields
+        others = [name for name in template_fields if name not in self.private_fields]
+        super()._do_render_template_fields(parent, others, context, jinja_env, seen_oids)
+        # Rendered before: begin with the templates again.
+        templates = self.__dict__.setdefault(
+            "_templates", {name: getattr(self, name) for name in self.private_fields}
+        )
+        values = {
+            name: self._rendered_in_private(name, template, context, jinja_env, seen_oids)
+            for name, template in templates.items()
         }
-        self.__dict__.update(
-            templates, _templates=templates
-        )  # rendered before: begin with the template again
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
-        values = {name: getattr(self, name) for name in self.private_fields}
         self.__dict__.update(
             {name: mask_number(value) if name == "to" else conceal(value) for name, value in values.items()},
             _rendered=values,
         )
+
+    def _rendered_in_private(
+        self, name: str, template: Any, context: Any, jinja_env: Any, seen_oids: set[int]
+    ) -> Any:
+        """Render as Airflow would, which logs the template, with all text in it, when that fails."""
+        try:
+            if callable(template):
+                return template(context=context, jinja_env=jinja_env)
+            return self.render_template(template, context, jinja_env, seen_oids)
+        except (AirflowException, AirflowRuntimeError):
+            raise  # of a skip, or a variable that is missing
+        except Exception as problem:  # noqa: BLE001 - macros are anybody's code
+            text = f"The field {name!r} cannot be rendered: {explain_rendering(problem)}"
+        raise ValueError(text)
+
+    def _render(self, template: Any, context: Any, dag: Any = None) -> Any:
+        from jinja2.nativetypes import NativeEnvironment
+
+        value = super()._render(template, context, dag)
+        if value is None or isinstance(value, dict | list):
+            return value
+        if not isinstance(template.environment, NativeEnvironment):
+            return value
+        return "".join(map(str, template.root_render_func(template.new_context(context))))

@@ -1,8 +1,15 @@
 """Numbers, bodies and keys do not appear where people or programs may read them."""
 
 import pytest
+from jinja2 import Environment, StrictUndefined, UndefinedError
 
-from airflow_provider_d360.api.privacy import conceal, mask_number, private_strings, scrub
+from airflow_provider_d360.api.privacy import (
+    conceal,
+    explain_rendering,
+    mask_number,
+    private_strings,
+    scrub,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +97,11 @@ def test_a_concealed_message_keeps_its_form():
 )
 def test_anything_can_be_concealed(value, shown):
     assert conceal(value) == shown
+
+
+def test_a_template_that_fails_is_explained_without_what_it_was_given():
+    environment = Environment(undefined=StrictUndefined, autoescape=True)
+    with pytest.raises(UndefinedError) as undefined:
+        environment.from_string("{{ book[to] }}").render(book={}, to="4915112345689")
+    assert explain_rendering(undefined.value) == "UndefinedError: 'dict object' has no attribute '49…89'"
+    assert explain_rendering(KeyError("canary")) == "KeyError"

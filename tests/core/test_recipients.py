@@ -3,7 +3,7 @@
 import pytest
 
 from airflow_provider_d360.api.errors import D360RequestError
-from airflow_provider_d360.api.recipients import address
+from airflow_provider_d360.api.recipients import address, canonical
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,12 @@ def test_digits_are_never_changed(digits):
 @pytest.mark.parametrize("user_id", ["BR.1502", "US.ENT.15a2B"])
 def test_a_business_scoped_user_id_goes_into_recipient(user_id):
     assert address(user_id) == {"recipient_type": "individual", "recipient": user_id}
+
+
+def test_one_recipient_has_one_writing():
+    assert canonical("+49 151 123456-89") == canonical(4915112345689) == "4915112345689"
+    assert canonical("BR.1502") == "BR.1502"
+    assert canonical("Y2FwaV9ncm91cDox", "group") == "Y2FwaV9ncm91cDox"
 
 
 def test_a_group_id_goes_as_it_is():

@@ -1,6 +1,7 @@
 """One task instance, one message: over retries, kills and Clear, with Airflow 3.3's state for each task."""
 
 import types
+from dataclasses import replace
 
 import pytest
 from airflow.sdk import DAG
@@ -185,10 +186,42 @@ def test_a_mapped_index_that_goes_to_somebody_else_after_clear_sends_to_them(d36
     assert [sent.to for sent in d360_emulator.sent] == [TO, "4930000000001"]
 
 
+def test_another_writing_of_the_same_number_is_the_same_recipient(d360_emulator, store):
+    first = run(store)
+    assert run(store, to="+49 151 12345689", **CLEARED) == first
+
+
+def change_the_key(emulator, monkeypatch):
+    emulator.numbers["new-key"] = replace(emulator.numbers["cloud-key"], key="new-key")
+    changed = emulator.connection().replace("cloud-key", "new-key")
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", changed)
+
+
+@pytest.mark.parametrize("cycle", [{}, CLEARED], ids=["retry", "clear"])
+def test_a_new_api_key_makes_no_message_go_out_twice(d360_emulator, store, monkeypatch, cycle):
+    first = run(store)
+    change_the_key(d360_emulator, monkeypatch)
+    assert run(store, **cycle) == first
+    run(store, resend=True, **CLEARED)
+    assert len(d360_emulator.sent) == 2
+
+
+def test_a_new_api_key_leaves_an_interrupted_send_as_unknown_as_it_was(d360_emulator, store, monkeypatch):
+    interrupt(d360_emulator, store)
+    change_the_key(d360_emulator, monkeypatch)
+    with pytest.raises(AirflowFailException, match="An earlier try was interrupted"):
+        run(store)
+
+
+def test_a_retry_sends_to_nobody_else_when_the_recipient_has_changed_meanwhile(d360_emulator, store):
+    first = run(store)
+    assert run(store, to="4930000000001") == first
+
+
 def test_a_message_that_changed_since_is_not_sent_and_the_log_says_so(d360_emulator, store, caplog):
     first = run(store)
     assert run(store, message="Hello again", **CLEARED) == first
-    assert "The message has changed since it was sent" in caplog.text
+    assert "The message, or the API key, has changed since it was sent" in caplog.text
 
 
 def test_without_a_store_every_try_sends(d360_emulator):
@@ -198,9 +231,10 @@ def test_without_a_store_every_try_sends(d360_emulator):
 
 
 def test_a_strange_entry_is_no_entry(d360_emulator, store):
-    store["d360_message"] = "something else"
-    run(store)
-    assert len(d360_emulator.sent) == 1
+    for number, strange in enumerate(["something else", {}, {"intent": 1, "cycle": 2}], start=1):
+        store["d360_message"] = strange
+        run(store)
+        assert len(d360_emulator.sent) == number
 
 
 def test_what_is_stored_holds_neither_number_nor_text(d360_emulator, store):

@@ -3,12 +3,13 @@
 import json
 import logging
 import signal
+import traceback
 
 import pytest
 from airflow.sdk import DAG, BaseOperator
 
 from airflow_provider_d360.api.errors import D360RateLimitError, D360UnavailableError
-from airflow_provider_d360.compat import AirflowFailException, AirflowTaskTimeout
+from airflow_provider_d360.compat import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from airflow_provider_d360.emulator import faults
 from airflow_provider_d360.messages import image, template, text
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
@@ -69,6 +70,64 @@ def test_rendering_a_second_time_begins_with_the_template_again(d360_emulator):
     operator.render_template_fields({"to": TO})
     operator.execute({})
     assert d360_emulator.sent[0].to == TO
+
+
+NATIVE = {"render_template_as_native_obj": True}
+
+
+@pytest.mark.parametrize("text", ["42", "1_000", "0x1F", "3.0", "'quoted'", "True", "10 % 3"])
+def test_a_text_stays_a_text_where_the_dag_renders_native_objects(d360_emulator, text):
+    for message in (text, "{{ text }}"):
+        operator = send(to="{{ to }}", message=message)
+        with DAG("dag", schedule=None, **NATIVE) as dag:
+            dag.add_task(operator)
+        operator.render_template_fields({"to": TO, "text": text})
+        operator.execute({})
+        assert d360_emulator.sent[-1].body["text"]["body"] == text
+
+
+def test_a_native_dag_hands_over_whole_messages_and_nothing_where_there_is_none(d360_emulator):
+    operator = send(message="{{ made }}", reply_to="{{ none }}")
+    with DAG("dag", schedule=None, **NATIVE) as dag:
+        dag.add_task(operator)
+    operator.render_template_fields({"made": text("Hello", preview_url=True), "none": None})
+    operator.execute({})
+    assert d360_emulator.sent[0].body["text"] == {"body": "Hello", "preview_url": True}
+    assert "context" not in d360_emulator.sent[0].body
+
+
+def test_a_field_that_is_a_function_is_asked_for_its_value(d360_emulator):
+    rendered(send(to=lambda context, jinja_env: context["whom"]), whom=TO).execute({})
+    assert d360_emulator.sent[0].to == TO
+
+
+BROKEN_TEMPLATES = {
+    "an unknown name": ("{{ nobody.name }}", "UndefinedError: 'nobody' is undefined"),
+    "a broken template": ("{{ name", "TemplateSyntaxError: unexpected end of template"),
+    "a macro that fails": ("{{ fail() }}", "KeyError$"),
+}
+
+
+@pytest.mark.parametrize(("template", "said"), BROKEN_TEMPLATES.values(), ids=BROKEN_TEMPLATES)
+def test_a_message_that_cannot_be_rendered_is_an_error_that_names_the_field_and_not_the_text(
+    caplog, capsys, template, said
+):
+    def fail():
+        raise KeyError(private)
+
+    private = "A canary"
+    with pytest.raises(ValueError, match=f"The field 'message' cannot be rendered: {said}") as caught:
+        rendered(send(message=f"{private} text {template}"), fail=fail)
+    shown = "".join(traceback.format_exception(caught.value)) + caplog.text + "".join(capsys.readouterr())
+    assert private not in shown
+
+
+def test_airflows_own_reasons_not_to_render_are_passed_on():
+    def skip():
+        raise AirflowSkipException("Nothing to tell today")
+
+    with pytest.raises(AirflowSkipException, match="Nothing to tell today"):
+        rendered(send(message="{{ skip() }}"), skip=skip)
 
 
 def test_an_upstream_result_inside_a_message_becomes_a_dependency():

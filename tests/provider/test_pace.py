@@ -41,6 +41,14 @@ def test_a_person_who_got_45_messages_at_once_waits_and_others_do_not(d360_emula
     assert slept[46] < 1
 
 
+def test_each_writing_of_a_number_is_the_same_person(d360_emulator, slept):
+    hook = D360Hook()
+    for _ in range(45):
+        hook.send("4915112345689", "Hello")
+    hook.send("+49 151 123456-89", "Hello")
+    assert 4 < slept[45] <= 6
+
+
 def test_a_wait_of_more_than_a_minute_is_an_error_that_knows_how_long(d360_emulator, monkeypatch, slept):
     monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", d360_emulator.connection(messages_per_second=0.01))
     hook = D360Hook()
