@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _LONGEST_DETAIL = 200
 _READ_AT_MOST = 20_000
+_LONGEST_WAIT_SECONDS = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +186,20 @@ def _json(body: bytes) -> object:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read ``Retry-After`` in seconds; a date counts from the answer's own ``Date``: no clock is needed."""
+    """
+    Read ``Retry-After`` in seconds, at most a week.
+
+    A date counts from the answer's own ``Date``: no clock is needed.
+    """
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value)
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])).total_seconds()
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return min(max(0.0, seconds), _LONGEST_WAIT_SECONDS) if math.isfinite(seconds) else None
 
 
 def _excerpt(call: Call[T], response: Response, private: Iterable[str]) -> str:

@@ -81,7 +81,11 @@ class Account:
         return self.webhook_secrets | {self.api_key}
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
+        try:
+            parts = urlsplit(self.base_url)
+            _ = parts.port, (parts.hostname or "").encode("idna")
+        except ValueError:
+            raise _wrong("its name or its port cannot be one") from None
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise _wrong("http:// would send the key in clear text; use https://")
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -217,6 +221,7 @@ class Transport:
 
     def _exchange(self, call: Call[Any], seconds: float) -> Response:
         import requests
+        import urllib3
 
         session = self._session = self._session or new_session(self.account.base_url)
         cargo = Cargo(call, _LONGEST_ANSWER)
@@ -225,7 +230,7 @@ class Transport:
         except FutureTimeoutError as problem:
             self._session = None  # the stuck request still holds it
             failure = self._failed(call, cargo, problem)
-        except (requests.RequestException, OSError) as problem:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
             failure = self._failed(call, cargo, problem)
         finally:
             cargo.close()
@@ -277,7 +282,7 @@ class Transport:
                         break
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Response(answer.status, headers, bytes(cargo.content))
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as problem:
+        except (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError) as problem:
             failure = self._failed(call, cargo, problem)
         finally:
             cargo.close()

@@ -53,6 +53,7 @@ def new_session(base_url: str) -> requests.Session:
 
     session = requests.Session()
     session.auth = _no_auth  # or requests would look for a login in ~/.netrc
+    session.get_redirect_target = _no_redirect  # type: ignore[method-assign]  # it would read broken ones
     session.verify = ca_bundle()
     session.trust_env = not is_loopback(urlsplit(base_url).hostname)
     for scheme in ("https://", "http://"):
@@ -85,6 +86,10 @@ def exact_url(url: str) -> str | yarl.URL:
 
 def _is_plain(text: str) -> bool:
     return re.fullmatch(r"[!\"$-~]+", text) is not None
+
+
+def _no_redirect(resp: requests.Response) -> str | None:
+    return None
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -219,6 +219,13 @@ def test_a_redirect_is_not_followed(perform, emulator):
     assert other.requests == []
 
 
+@pytest.mark.parametrize("location", ["http://[broken", "\xff\xfe", "https://host:port/", "//"])
+def test_a_redirect_to_what_is_no_address_is_refused_like_any_other(perform, emulator, location):
+    emulator.fail_next(faults.redirect(location))
+    with pytest.raises(D360RequestError, match="HTTP 307"):
+        perform(send())
+
+
 def closed_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -362,6 +369,10 @@ def test_a_path_cannot_change_the_host(perform, path):
         ("http://10.0.0.1", "clear text"),
         ("ftp://127.0.0.1", "must look like"),
         ("https://", "must look like"),
+        ("https://host:port", "cannot be one"),
+        ("https://[broken", "cannot be one"),
+        ("https://.example", "cannot be one"),
+        ("https://" + 64 * "a" + ".example", "cannot be one"),
         ("waba-v2.360dialog.io", "must look like"),
         ("https://user:pass@waba-v2.360dialog.io", "no user"),
         ("https://waba-v2.360dialog.io?x=1", "no user"),
