@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_d360.compat import AirflowSensorTimeout, AirflowSkipException, conf
+from airflow_provider_d360.compat import AirflowFailException, AirflowSensorTimeout, conf
 from airflow_provider_d360.operators.tracking import WAIT_FOR, conclude
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ class D360MessageStatusSensor(BaseSensorOperator):
     A message that fails fails the sensor at once, whatever its ``retries``, with the error and the remedy
     that a refusal at sending would have. Statuses come by webhook, so the receiver must run, and share its
     store with whoever waits. A status that came before the sensor began counts.
+
+    ``timeout``, ``soft_fail`` and ``never_fail`` mean what they mean for every sensor. In deferrable mode
+    each try has the whole timeout, and a restarted triggerer does not begin it anew.
 
     :param message_id: The message, as :class:`D360SendMessageOperator` returns it. (templated)
     :param status: ``sent``, ``delivered`` or ``read``; a later one counts as well.
@@ -58,6 +61,8 @@ class D360MessageStatusSensor(BaseSensorOperator):
         return configured_store()
 
     def execute(self, context: Context) -> Any:
+        if self.message_id in (None, "", "None"):  # an XCom that is not there, also as a template shows it
+            raise AirflowFailException("There is no message id to wait for; has the task sent a message?")
         deferrable = self.deferrable
         if deferrable is None:
             deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
@@ -91,6 +96,7 @@ class D360MessageStatusSensor(BaseSensorOperator):
 
         waited = from_event(event)
         if waited.state == "timeout":
-            text = f"Message {self.message_id} is not {self.status} after {self.timeout:.0f} s"
-            raise AirflowSkipException(text) if self.soft_fail else AirflowSensorTimeout(text)
+            raise AirflowSensorTimeout(
+                f"Message {self.message_id} is not {self.status} after {self.timeout:.0f} s"
+            )
         return conclude(waited, self.status)

@@ -17,6 +17,7 @@ from airflow_provider_d360.store.store import Store
 # Of a PostgreSQL connection's extras, those that the driver needs to connect.
 _DRIVER_EXTRAS = frozenset(
     {"sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs", "connect_timeout", "options"}
+    | {"keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"}
 )
 _DAY_SECONDS = 86_400
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,22 @@ _PAUSE_SECONDS = 0.05
 _BUSY_SECONDS = 1.0
 _CONNECT_SECONDS = 3
 
+# How PostgreSQL lets go of what hangs. Nobody who set one of these otherwise is overruled: neither the
+# server, nor the database, nor the user, nor the options of the connection.
+_LIMITS = """
+SELECT set_config(name, '15s', false) FROM pg_settings
+WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout') AND setting = '0'
+"""
+_DRIVER_OPTIONS = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "application_name": "airflow-provider-d360",
+    "client_encoding": "utf8",
+    "keepalives_idle": 30,  # a server that is gone, told by no one
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
 
 class StoreUnavailableError(Exception):
     """The store did not do its work; nothing of it was done."""
@@ -28,7 +45,8 @@ class Database:
     """
     One database, opened when it is first used, and made ready then.
 
-    Fit for several threads. A process that forks must not have used it before.
+    Fit for several threads. After a fork, and when its file was removed or replaced, it is opened anew:
+    what goes into a file without a name is lost to everybody else.
 
     :param url: ``sqlite:////path/to/file`` or ``postgresql://…``.
     :param synchronous: How far SQLite goes for a commit: ``NORMAL`` survives the end of any process,
@@ -40,10 +58,13 @@ class Database:
         if synchronous not in ("NORMAL", "FULL"):
             raise ValueError(f"synchronous must be NORMAL or FULL, not {synchronous!r}")
         self._url = _with_driver(make_url(url))
+        self._is_file = self._url.get_backend_name() == "sqlite"
         self._synchronous = synchronous
         self._patience_seconds = patience_seconds
         self._opening = threading.Lock()
         self._engine: Engine | None = None
+        self._opened_at: tuple[int, ...] = ()
+        self._inherited: list[Engine] = []  # a parent's, not to be closed here
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Do the work, which only reads."""
@@ -59,9 +80,7 @@ class Database:
 
     def close(self) -> None:
         with self._opening:
-            if self._engine is not None:
-                self._engine.dispose()
-                self._engine = None
+            self._leave()
 
     def _transact(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         engine = self._open()
@@ -77,25 +96,46 @@ class Database:
                 raise
             except (OperationalError, InterfaceError) as error:
                 if time.monotonic() >= deadline:
-                    raise StoreUnavailableError(_explain(error)) from None
+                    raise self._unavailable(error) from None
             except (SQLAlchemyError, NewerSchemaError, OSError) as error:
-                raise StoreUnavailableError(_explain(error)) from None
+                raise self._unavailable(error) from None
             time.sleep(_PAUSE_SECONDS)
 
     def _open(self) -> Engine:
-        if self._engine is None:
-            with self._opening:
-                if self._engine is None:
-                    self._engine = self._opened()
-        return self._engine
+        engine = self._engine
+        if engine is not None and self._place() == self._opened_at:
+            return engine
+        with self._opening:
+            if self._place() != self._opened_at:
+                self._leave()
+            if self._engine is None:
+                self._engine = self._opened()
+                self._opened_at = self._place()
+            return self._engine
+
+    def _place(self) -> tuple[int, ...]:
+        """Tell this process from its children, and this file from another of its name."""
+        if not self._is_file:
+            return (os.getpid(),)
+        try:
+            file = os.stat(self._url.database or "")  # noqa: PTH116 - before each transaction, so be quick
+        except OSError:
+            return (os.getpid(),)
+        return os.getpid(), file.st_dev, file.st_ino
+
+    def _leave(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None and self._opened_at[0] == os.getpid():
+            engine.dispose()
+        elif engine is not None:
+            self._inherited.append(engine)
 
     def _opened(self) -> Engine:
-        if self._url.get_backend_name() == "sqlite":
-            engine = _open_sqlite(self._url, self._synchronous)
-        else:
-            engine = _open_postgresql(self._url)
+        engine = _open_sqlite(self._url, self._synchronous) if self._is_file else _open_postgresql(self._url)
         try:
             with engine.connect() as connection:
+                if not self._is_file:
+                    _require_unicode(connection)
                 ready = is_current(connection)
             if not ready:
                 with engine.connect() as connection, connection.execution_options(d360_writes=True).begin():
@@ -105,11 +145,11 @@ class Database:
             raise
         return engine
 
-
-def _explain(error: Exception) -> str:
-    """Say what the driver said; statements and their parameters stay out."""
-    said = str(getattr(error, "orig", None) or error)
-    return f"The store is not available: {' '.join(said.split())}"
+    def _unavailable(self, error: Exception) -> StoreUnavailableError:
+        """Say what the driver said, and where; statements, their parameters and passwords stay out."""
+        said = str(getattr(error, "orig", None) or error)
+        where = self._url.set(query={}).render_as_string(hide_password=True)
+        return StoreUnavailableError(f"The store is not available: {' '.join(said.split())} ({where})")
 
 
 def _with_driver(url: URL) -> URL:
@@ -144,15 +184,31 @@ def _open_sqlite(url: URL, synchronous: str) -> Engine:
 
 
 def _open_postgresql(url: URL) -> Engine:
-    arguments = {
-        "connect_timeout": _CONNECT_SECONDS,
-        "application_name": "airflow-provider-d360",
-        **url.query,
-    }
+    arguments = {name: value for name, value in _DRIVER_OPTIONS.items() if name not in url.query}
     try:
-        return create_engine(url, hide_parameters=True, connect_args=arguments, pool_timeout=_CONNECT_SECONDS)
+        engine = create_engine(
+            url, hide_parameters=True, connect_args=arguments, pool_timeout=_CONNECT_SECONDS
+        )
     except ModuleNotFoundError as missing:
         hint = "install airflow-provider-d360[postgres]"
         raise StoreUnavailableError(
             f"The store is PostgreSQL, and {missing.name} is missing: {hint}"
         ) from None
+
+    @event.listens_for(engine, "connect")
+    def limit(connection: Any, record: object) -> None:
+        connection.autocommit = True  # or the end of the first transaction could undo it
+        with connection.cursor() as cursor:
+            cursor.execute(_LIMITS)
+        connection.autocommit = False
+
+    return engine
+
+
+def _require_unicode(connection: Connection) -> None:
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+    if encoding != "UTF8":
+        raise StoreUnavailableError(
+            f"The store's database has the encoding {encoding}, which cannot keep every message. "
+            "Make one with: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
+        )

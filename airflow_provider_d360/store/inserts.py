@@ -13,7 +13,16 @@ from airflow_provider_d360.store.records import Row
 from airflow_provider_d360.store.tables import INBOX, OUTBOX, STATUSES
 
 # What a later copy of a status may add to the first one. It never takes anything away.
-_ADDED_LATER = ("intent", "error_code", "error_title", "error_details", "category", "billable")
+_ADDED_LATER = (
+    "at",
+    "recipient",
+    "intent",
+    "error_code",
+    "error_title",
+    "error_details",
+    "category",
+    "billable",
+)
 
 
 def write_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:

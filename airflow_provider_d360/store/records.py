@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_d360.api.events import RANKS, Event, MessageEvent, StatusEvent
-from airflow_provider_d360.api.privacy import mask_number
+from airflow_provider_d360.api.privacy import mask_number, scrub
 
 Row = dict[str, Any]
 
@@ -95,7 +95,7 @@ class InboxMessage:
     A message that somebody sent to us. The parameters are those of ``MessageEvent``.
 
     :param received_at: When we were told.
-    :param content: The message as it came; ``None`` when it could not be kept.
+    :param content: The message as it came; ``None`` when it is nested too deeply to be kept or read.
     """
 
     message_id: str
@@ -151,8 +151,7 @@ def outbox_row(entry: OutboxEntry) -> Row:
 
 def inbox_message(row: Row) -> InboxMessage:
     """Read a row of the inbox."""
-    content = row["content"]
-    return InboxMessage(**{**row, "content": None if content is None else json.loads(content)})
+    return InboxMessage(**{**row, "content": _content(row["content"])})
 
 
 def _status_row(event: StatusEvent, received_at: float) -> Row:
@@ -166,8 +165,8 @@ def _status_row(event: StatusEvent, received_at: float) -> Row:
         "recipient": None if recipient is None else mask_number(_clean(recipient)),
         "intent": _clean(event.biz_opaque_callback_data),
         "error_code": failure and failure.code,
-        "error_title": failure and _clean(failure.title, _LONGEST_EXPLANATION),
-        "error_details": failure and _clean(failure.details, _LONGEST_EXPLANATION),
+        "error_title": failure and _explanation(failure.title),
+        "error_details": failure and _explanation(failure.details),
         "on_premise": event.on_premise,
         "category": _clean(event.category),
         "billable": event.billable,
@@ -188,6 +187,11 @@ def _inbox_row(event: MessageEvent, received_at: float) -> Row:
     }
 
 
+def _explanation(text: str | None) -> str | None:
+    """Keep what WhatsApp says of a failure, without the number that it sometimes names."""
+    return None if text is None else _clean(scrub(text[: 2 * _LONGEST_EXPLANATION]), _LONGEST_EXPLANATION)
+
+
 def _clean(text: str | None, longest: int = _LONGEST_TEXT) -> str | None:
     """Make a text storable: PostgreSQL takes no NUL, and no database takes half a surrogate pair."""
     if text is None:
@@ -203,4 +207,12 @@ def _json(value: object) -> str | None:
     try:
         return json.dumps(value, separators=(",", ":"))
     except (RecursionError, TypeError, ValueError):
+        return None
+
+
+def _content(text: str | None) -> Any:
+    """Read the content of a message; what one process could write may be too deep for another."""
+    try:
+        return None if text is None else json.loads(text)
+    except (RecursionError, ValueError):
         return None

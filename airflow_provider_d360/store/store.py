@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, Table, delete, func, select, tuple_
+from sqlalchemy import URL, Column, ColumnElement, Connection, Table, and_, delete, func, select, tuple_
 from sqlalchemy.exc import DataError
 
 from airflow_provider_d360.api.events import Event
@@ -25,14 +26,14 @@ from airflow_provider_d360.store.records import (
     outbox_row,
     status_rows,
 )
-from airflow_provider_d360.store.tables import INBOX, OUTBOX, STATUSES
+from airflow_provider_d360.store.tables import ALERTS, INBOX, OUTBOX, STATUSES
 
 log = logging.getLogger(__name__)
 
 ACCEPTED = "accepted"  # stands for the status of a message that nothing is known about yet
 
 _CHUNK = 500  # SQLite allows some thousand parameters per statement, old ones less than one
-_PURGE_CHUNK = 2000
+_PURGE_CHUNK = 500  # on SQLite nobody else writes meanwhile
 
 
 class Store:
@@ -159,6 +160,24 @@ class Store:
         query = select(messages.c.current, func.count()).group_by(messages.c.current)
         return self._database.read(lambda connection: {name: int(n) for name, n in connection.execute(query)})
 
+    def dag_ids(self, *, since: float) -> set[str]:
+        """Read which DAGs sent anything."""
+        query = select(OUTBOX.c.dag_id).where(OUTBOX.c.at >= since).distinct()
+        return set(self._database.read(lambda connection: connection.execute(query).scalars().all()))
+
+    def newest(
+        self, most: int, *, since: float, before: float | None = None, dag_ids: Sequence[str] | None = None
+    ) -> float:
+        """
+        Say since when our tasks sent the newest ``most`` messages; ``since`` when there are no more.
+
+        Counting, and looking for a status, cost something for each message. This is how to bound that.
+        """
+        conditions = _conditions(since, before, dag_ids)
+        query = select(OUTBOX.c.at).where(*conditions).order_by(OUTBOX.c.at.desc()).offset(most - 1).limit(2)
+        at = self._database.read(lambda connection: connection.execute(query).scalars().all())
+        return at[0] if len(at) > 1 else since
+
     def inbox(self, *, since: float, limit: int = 1000) -> list[InboxMessage]:
         """Read what people sent to us, oldest first, from what was received at ``since`` on."""
         query = select(INBOX).where(INBOX.c.received_at >= since).order_by(INBOX.c.received_at).limit(limit)
@@ -175,8 +194,15 @@ class Store:
         )
 
     def purge(self, older_than: float) -> dict[str, int]:
-        """Forget what was sent or received before a time; in pieces, so that the receiver need not wait."""
-        return {name: self._purge(table, age < older_than) for name, (table, age) in _BY_AGE.items()}
+        """
+        Forget what was sent or received before a time.
+
+        In pieces, with a pause as long as each took: SQLite lets one write at a time, and not in turn.
+        """
+        return {
+            name: self._purge(table, and_(*(age < older_than for age in ages)))
+            for name, (table, ages) in _BY_AGE.items()
+        }
 
     def _purge(self, table: Table, condition: ColumnElement[bool]) -> int:
         key = tuple_(*table.primary_key.columns)
@@ -184,9 +210,13 @@ class Store:
             key.in_(select(*table.primary_key.columns).where(condition).limit(_PURGE_CHUNK))
         )
         removed = 0
-        while gone := self._database.write(lambda connection: connection.execute(piece).rowcount):
+        while True:
+            began = time.monotonic()
+            gone = self._database.write(lambda connection: connection.execute(piece).rowcount)
             removed += gone
-        return removed
+            if gone < _PURGE_CHUNK:
+                return removed
+            time.sleep(time.monotonic() - began)
 
     def _statuses(self, column: ColumnElement[Any], values: Iterable[str]) -> list[Status]:
         wanted = list(values)
@@ -221,10 +251,12 @@ class Store:
             log.error("An event is lost, the database refuses it: %s", type(error.orig).__name__)
 
 
-_BY_AGE: dict[str, tuple[Table, ColumnElement[float]]] = {
-    "statuses": (STATUSES, STATUSES.c.received_at),
-    "inbox": (INBOX, INBOX.c.received_at),
-    "outbox": (OUTBOX, OUTBOX.c.at),
+# Each table with the columns that tell how old a row is: all of them must be.
+_BY_AGE: dict[str, tuple[Table, Sequence[Column[float]]]] = {
+    "statuses": (STATUSES, [STATUSES.c.received_at]),
+    "inbox": (INBOX, [INBOX.c.received_at]),
+    "outbox": (OUTBOX, [OUTBOX.c.at]),
+    "alerts": (ALERTS, [ALERTS.c.since, ALERTS.c.quiet_until]),
 }
 
 

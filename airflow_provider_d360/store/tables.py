@@ -79,7 +79,7 @@ OUTBOX = Table(
     Column("conn_id", String, nullable=False),
     Column("at", Double, nullable=False),
 )
-Index("d360_outbox_at", OUTBOX.c.at)
+Index("d360_outbox_at", OUTBOX.c.at, OUTBOX.c.dag_id)
 Index("d360_outbox_intent", OUTBOX.c.intent)
 
 ALERTS = Table(
@@ -120,6 +120,7 @@ def migrate(connection: Connection, steps: Sequence[Callable[[Connection], None]
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(text("SET LOCAL statement_timeout = 0"))  # a step may take its time
     found, newest = _version(connection), 1 + len(steps)
     if found is None:
         METADATA.create_all(connection)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Literal
+import math
+import time
+from typing import Literal, NamedTuple
 
 from airflow_provider_d360.api.events import RANKS
+from airflow_provider_d360.store.database import StoreUnavailableError
 from airflow_provider_d360.store.records import Status
 from airflow_provider_d360.store.store import Store
 
@@ -29,6 +32,14 @@ def _is_an_id(message_id: object) -> bool:
     return isinstance(message_id, str) and message_id.isascii() and message_id.isprintable()
 
 
+class _Place(NamedTuple):
+    """Somebody who waits."""
+
+    wanted: str
+    until: float
+    answer: asyncio.Future[Status | None]
+
+
 class StatusWatch:
     """
     Lets many tasks of one event loop wait for their messages with one query an interval.
@@ -40,18 +51,23 @@ class StatusWatch:
     def __init__(self, store: Store, interval_seconds: float) -> None:
         self._store = store
         self._interval = interval_seconds
-        self._waiting: dict[str, list[tuple[str, asyncio.Future[Status]]]] = {}
+        self._waiting: dict[str, list[_Place]] = {}
         self._poller: asyncio.Task[None] | None = None
 
-    async def wait(self, message_id: str, wanted: str) -> Status:
-        """Wait until a message has come as far as ``wanted``, or has failed."""
-        answer: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
-        place = (wanted, answer)
+    async def wait(self, message_id: str, wanted: str, until: float = math.inf) -> Status | None:
+        """
+        Wait until a message has come as far as ``wanted``, or has failed; ``None`` when the time is over.
+
+        The time is over when the store was asked after it, and answered. While it is away nobody knows.
+
+        :param until: When to give up, in Unix seconds.
+        """
+        place = _Place(wanted, until, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(message_id, []).append(place)
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
         try:
-            return await answer
+            return await place.answer
         finally:
             self._waiting[message_id].remove(place)
             if not self._waiting[message_id]:
@@ -60,21 +76,20 @@ class StatusWatch:
     async def _poll(self) -> None:
         await asyncio.sleep(0)  # whoever begins to wait in the same moment shares the first query
         while self._waiting:
+            asked_at, asked = time.time(), list(self._waiting)
             try:
-                wanted = [message_id for message_id in self._waiting if _is_an_id(message_id)]
-                found = await asyncio.to_thread(self._store.status_of, wanted)
+                found = await asyncio.to_thread(self._store.status_of, list(filter(_is_an_id, asked)))
             except Exception as problem:  # noqa: BLE001 - all who wait depend on this loop going on
-                log.warning(
-                    "Statuses cannot be read, trying again in %.0f s: %s",
-                    self._interval,
-                    type(problem).__name__,
-                )
-                found = {}
-            for message_id, status in found.items():
-                self._tell(message_id, status)
+                # Anything but the store's own words may quote a value.
+                said = problem if isinstance(problem, StoreUnavailableError) else type(problem).__name__
+                log.warning("Statuses cannot be read, trying again in %.0f s: %s", self._interval, said)
+            else:
+                for message_id in asked:
+                    self._tell(message_id, found.get(message_id), asked_at)
             await asyncio.sleep(self._interval)
 
-    def _tell(self, message_id: str, status: Status) -> None:
-        for wanted, answer in self._waiting.get(message_id, ()):
-            if not answer.done() and outcome(status, wanted) != "waiting":
-                answer.set_result(status)
+    def _tell(self, message_id: str, status: Status | None, asked_at: float) -> None:
+        for place in self._waiting.get(message_id, ()):
+            decided = outcome(status, place.wanted) != "waiting"
+            if not place.answer.done() and (decided or asked_at >= place.until):
+                place.answer.set_result(status if decided else None)

@@ -16,6 +16,7 @@ from airflow_provider_d360.store.records import Status
 from airflow_provider_d360.store.watch import StatusWatch, outcome
 
 _POLL_SECONDS = 2.0
+_STORE_AWAY_SECONDS = 600.0
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, StatusWatch] = WeakKeyDictionary()
 
@@ -43,7 +44,8 @@ class D360MessageStatusTrigger(BaseTrigger):
     """
     Wait until a message has a status, has failed, or the time is over.
 
-    All triggers of a process share one query every two seconds.
+    All triggers of a process share one query every two seconds. The time is over when the store, asked after
+    it, knows no better; while the store is away, a trigger waits for it, for ten minutes more.
 
     :param message_id: The message.
     :param status: ``sent``, ``delivered`` or ``read``; a later one counts as well.
@@ -66,12 +68,15 @@ class D360MessageStatusTrigger(BaseTrigger):
         watch = await _shared_watch()
         try:
             found = await asyncio.wait_for(
-                watch.wait(self.message_id, self.status), max(_POLL_SECONDS, self.until - time.time())
+                watch.wait(self.message_id, self.status, self.until),
+                max(0.0, self.until - time.time()) + _STORE_AWAY_SECONDS,
             )
         except asyncio.TimeoutError:
-            yield TriggerEvent(to_event(Waited(self.message_id, "timeout")))
-        else:
-            yield TriggerEvent(to_event(judge(self.message_id, found, self.status)))
+            self.log.warning("The store does not answer; nobody knows what became of %s", self.message_id)
+            found = None
+        timeout = Waited(self.message_id, "timeout")
+        waited = timeout if found is None else judge(self.message_id, found, self.status)
+        yield TriggerEvent(to_event(waited))
 
 
 def judge(message_id: str, found: Status | None, wanted: str) -> Waited:

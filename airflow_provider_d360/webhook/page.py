@@ -32,6 +32,7 @@ PERIODS = {1: "last day", 7: "last 7 days", 30: "last 30 days"}
 _DEFAULT_DAYS = 7
 _DAY_SECONDS = 86_400
 _PAGE_ROWS = 100
+_MOST_LOOKED_AT = 10_000  # what becomes of a message is looked up for each, so this is what a page costs
 _SUGGESTIONS = 500
 _ORDER = (ACCEPTED, "sent", "delivered", "read", "played", "failed")
 _NOTICES = {
@@ -85,22 +86,29 @@ def _messages(store: Store, query: Mapping[str, str], readable: set[str]) -> Res
     """Show what was sent, newest first, by the DAGs that may be read."""
     days, dag_id = _days(query.get("days")), _storable(query.get("dag", "").strip())
     status, before = _storable(query.get("status", "")), _instant(query.get("before"))
-    wanted = sorted(readable & {dag_id} if dag_id else readable)
     since = time.time() - days * _DAY_SECONDS
+    senders = sorted(readable & store.dag_ids(since=since))
+    wanted = [sender for sender in senders if dag_id in ("", sender)]
+    counted_since = store.newest(_MOST_LOOKED_AT, since=since, dag_ids=wanted)
+    counts = store.counts(since=counted_since, dag_ids=wanted)
+    shown_since = since
+    if status:  # which must be looked up for each that might be shown
+        shown_since = store.newest(_MOST_LOOKED_AT, since=since, before=before, dag_ids=wanted)
     found = store.recent(
-        since=since, before=before, dag_ids=wanted, status=status or None, limit=_PAGE_ROWS + 1
+        since=shown_since, before=before, dag_ids=wanted, status=status or None, limit=_PAGE_ROWS + 1
     )
-    counts = store.counts(since=since, dag_ids=wanted)
     chosen = {"dag": dag_id, "days": days, "status": status}
     return render(
         "messages.html",
         chosen=chosen,
         periods=PERIODS,
-        suggestions=sorted(readable)[:_SUGGESTIONS],
+        suggestions=senders[:_SUGGESTIONS],
         counts={name: counts[name] for name in sorted(counts, key=_place)},
+        all_counted=counted_since == since,
+        most=_MOST_LOOKED_AT,
         rows=[_row(sent) for sent in found[:_PAGE_ROWS]],
         first=before is None,
-        older=_older(found),
+        older=_older(found) or (shown_since if shown_since > since else None),
         link=lambda **changes: _page_path(query={**chosen, **changes}),
     )
 

@@ -1,12 +1,14 @@
 """Accepted is not delivered: operator, sensor and trigger wait for statuses in a real store."""
 
 import asyncio
+import math
+import threading
 import time
 import types
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
-from airflow.exceptions import TaskDeferred
+from airflow.exceptions import AirflowRescheduleException, TaskDeferred
 
 from airflow_provider_d360.api.events import read_events
 from airflow_provider_d360.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
@@ -144,6 +146,108 @@ def test_a_thousand_who_wait_share_one_query_an_interval(store):
     assert len(queries) < 200
 
 
+class Troubled:
+    """
+    A store that is slow, or away when it is asked the first times; the trigger's own.
+
+    :param fails: How often it is away.
+    :param takes: How long an answer takes, in seconds.
+    """
+
+    def __init__(self, store, monkeypatch, fails=0.0, takes=0.0):
+        self.store, self.fails, self.takes, self.asked = store, fails, takes, []
+        monkeypatch.setattr(triggers, "configured_store", lambda _: self)
+        monkeypatch.setattr(triggers, "_POLL_SECONDS", 0.01)
+
+    def status_of(self, message_ids):
+        self.asked.append(len(message_ids))
+        time.sleep(self.takes)
+        if len(self.asked) <= self.fails:
+            raise StoreUnavailableError("away")
+        return self.store.status_of(message_ids)
+
+
+def late(message_id="wamid.1"):
+    """Make a trigger that starts again long after its time."""
+    return D360MessageStatusTrigger(message_id=message_id, status="delivered", until=time.time() - 3600)
+
+
+def test_a_trigger_that_starts_after_its_time_asks_a_slow_store_before_it_gives_up(store, monkeypatch):
+    Troubled(store, monkeypatch, takes=0.3)
+    assert event_of(late())["state"] == "timeout"
+    tell(store, "wamid.1", "read")
+    assert event_of(late())["state"] == "reached"
+
+
+def test_the_time_is_over_only_when_the_store_was_asked_after_it(store):
+    until, answers = time.time() + 0.2, []
+
+    class Slow:
+        def status_of(self, message_ids):
+            answers.append(store.status_of(message_ids))
+            if len(answers) == 1:  # the status comes while this answer, which does not know it, is on its way
+                tell(store, "wamid.1", "read")
+                time.sleep(max(0.0, until - time.time()) + 0.01)
+            return answers[-1]
+
+    found = asyncio.run(StatusWatch(Slow(), 0.01).wait("wamid.1", "delivered", until))
+    assert found
+    assert found.status == "read"
+
+
+def test_a_store_that_is_away_when_the_time_is_over_is_asked_until_it_answers(store, monkeypatch):
+    tell(store, "wamid.1", "failed", **FAILURE)
+    troubled = Troubled(store, monkeypatch, fails=3)
+    assert event_of(late())["error_code"] == 131026
+    assert len(troubled.asked) == 4
+
+
+def test_a_store_that_stays_away_ends_the_waiting_as_well(store, monkeypatch):
+    troubled = Troubled(store, monkeypatch, fails=math.inf)
+    monkeypatch.setattr(triggers, "_STORE_AWAY_SECONDS", 0.1)
+    assert event_of(late())["state"] == "timeout"
+    assert len(troubled.asked) > 1
+
+
+def test_a_thousand_who_start_after_their_time_share_one_query_too(store, monkeypatch):
+    troubled = Troubled(store, monkeypatch)
+    tell(store, "wamid.7", "delivered")
+
+    async def all_of_them():
+        waits = [anext(late(f"wamid.{n}").run()) for n in range(1000)]
+        return await asyncio.gather(*waits)
+
+    states = [event.payload["state"] for event in asyncio.run(all_of_them())]
+    assert (states[7], states.count("timeout")) == ("reached", 999)
+    assert troubled.asked == [1000]
+
+
+def test_who_is_cancelled_while_the_store_is_asked_leaves_the_others_alone(store, monkeypatch):
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        def status_of(self, message_ids):
+            asked.set()
+            assert go_on.wait(5)
+            return store.status_of(message_ids)
+
+    async def one_of_three():
+        watch = StatusWatch(Slow(), 0.01)
+        names = ("wamid.1", "wamid.1", "wamid.2")
+        leaves, *stay = (asyncio.create_task(watch.wait(name, "read")) for name in names)
+        assert await asyncio.to_thread(asked.wait, 5)
+        leaves.cancel()
+        await asyncio.wait([leaves])
+        go_on.set()
+        found = await asyncio.wait_for(asyncio.gather(*stay), 5)
+        return leaves.cancelled(), found, watch._waiting
+
+    tell(store, "wamid.1", "read")
+    tell(store, "wamid.2", "read")
+    cancelled, found, left = asyncio.run(one_of_three())
+    assert (cancelled, [status.status for status in found], left) == (True, ["read", "read"], {})
+
+
 def test_a_store_that_is_away_for_a_while_is_waited_for(store):
     class Flaky:
         fails = 2
@@ -156,7 +260,9 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(store):
 
     tell(store, "wamid.1", "read")
     watch = StatusWatch(Flaky(), 0.01)
-    assert asyncio.run(watch.wait("wamid.1", "read")).status == "read"
+    found = asyncio.run(watch.wait("wamid.1", "read"))
+    assert found
+    assert found.status == "read"
 
 
 def test_who_gives_up_waiting_is_forgotten(store):
@@ -208,13 +314,74 @@ def test_the_sensor_can_wait_in_the_triggerer(store, monkeypatch):
     assert defer(sensor()).method_name == "execute_complete"
 
 
-@pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
-def test_a_deferred_sensor_times_out_as_others_do(store, monkeypatch, soft_fail, end):
+def wait_deferred(waiting, ctx):
+    """Let a sensor wait in the triggerer, and go on as Airflow lets it."""
+    deferred = defer(waiting, ctx)
+    return waiting.resume_execution(deferred.method_name, {"event": event_of(deferred.trigger)}, ctx)
+
+
+def wait_poking(waiting, ctx):
+    return waiting.execute(ctx)
+
+
+def wait_rescheduled(waiting, ctx):
+    while True:
+        try:
+            return waiting.execute(ctx)
+        except AirflowRescheduleException:
+            continue
+
+
+MODES = {
+    "deferred": ({"deferrable": True}, wait_deferred),
+    "poke": ({"mode": "poke", "poke_interval": 0.01}, wait_poking),
+    "reschedule": ({"mode": "reschedule", "poke_interval": 0.01}, wait_rescheduled),
+}
+
+
+def run_sensor(mode, **arguments):
+    began = datetime.now(timezone.utc)
+    more, run = MODES[mode]
+    return run(sensor(**more, **arguments), context(get_first_reschedule_date=lambda _: began))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_returns_the_status(store, mode):
+    tell(store, "wamid.1", "read")
+    assert run_sensor(mode) == "read"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("policy", "on_timeout", "on_failure"),
+    [
+        ({}, AirflowSensorTimeout, AirflowFailException),
+        ({"soft_fail": True}, AirflowSkipException, AirflowSkipException),
+        ({"never_fail": True}, AirflowSensorTimeout, AirflowSkipException),
+    ],
+)
+def test_every_mode_ends_as_airflows_sensors_do(store, monkeypatch, mode, policy, on_timeout, on_failure):
     monkeypatch.setattr(triggers, "_POLL_SECONDS", 0.05)
-    waiting = sensor(deferrable=True, timeout=0.1, soft_fail=soft_fail)
-    event = event_of(defer(waiting).trigger)
-    with pytest.raises(end, match="is not delivered after"):
-        waiting.execute_complete(context(), event)
+    if mode == "deferred" and "never_fail" in policy:
+        on_timeout = AirflowSkipException  # Airflow itself differs here
+    with pytest.raises(on_timeout):
+        run_sensor(mode, timeout=0.1, **policy)
+    tell(store, "wamid.1", "failed", **FAILURE)
+    with pytest.raises(on_failure) as caught:
+        run_sensor(mode, **policy)
+    assert "131026" in str(caught.value.__cause__ if policy else caught.value)
+
+
+def test_a_deferred_sensor_says_what_it_waited_for(store, monkeypatch):
+    monkeypatch.setattr(triggers, "_POLL_SECONDS", 0.05)
+    with pytest.raises(AirflowSensorTimeout, match=r"wamid\.1 is not delivered after 1 s"):
+        wait_deferred(sensor(deferrable=True, timeout=0.6), context())
+
+
+@pytest.mark.parametrize("nothing", [None, "", "None"])
+def test_a_sensor_without_an_id_does_not_wait_for_days(store, nothing):
+    with pytest.raises(AirflowFailException, match="no message id"):
+        D360MessageStatusSensor(task_id="wait", message_id=nothing).execute(context())
 
 
 def test_a_sensor_whose_store_is_away_pokes_again(store, monkeypatch):

@@ -52,9 +52,9 @@ def test_a_connection_names_a_postgresql(monkeypatch, postgres):
 
 
 def test_a_connections_fields_become_a_url():
-    url = store_url(Connection(sslmode="require", cursor="realdictcursor"))
+    url = store_url(Connection(sslmode="require", keepalives_idle=9, cursor="realdictcursor"))
     shown = url.render_as_string(hide_password=False)
-    assert shown == "postgresql://me:p%40ss%2Fword@db:5433/d360?sslmode=require"
+    assert shown == "postgresql://me:p%40ss%2Fword@db:5433/d360?keepalives_idle=9&sslmode=require"
     assert store_url(Connection("sqlite", "/data/store.db")).render_as_string() == "sqlite:////data/store.db"
 
 

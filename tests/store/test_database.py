@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg2  # type: ignore[import-untyped]
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, make_url, text
 
 from airflow_provider_d360.api.events import StatusEvent
 from airflow_provider_d360.store import Store, StoreUnavailableError
@@ -18,6 +22,16 @@ from airflow_provider_d360.store.database import Database
 from airflow_provider_d360.store.tables import is_current, migrate
 
 SENT = StatusEvent("a", "sent", 1.0)
+
+OPEN = """
+import sys
+from airflow_provider_d360.api.events import StatusEvent
+from airflow_provider_d360.store import Store
+store = Store(sys.argv[1], patience_seconds=20)
+print("ready", flush=True)
+sys.stdin.readline()
+store.add([StatusEvent(sys.argv[2], "sent")], 1.0)
+"""
 
 
 def sqlite_url(path: Path) -> str:
@@ -37,6 +51,31 @@ def test_a_new_database_may_be_opened_by_many_at_once(url):
         list(threads.map(open_one, range(8)))
     store = Store(url)
     assert store.count()["statuses"] == 8
+    store.close()
+
+
+def test_a_new_database_may_be_opened_by_several_processes_at_once(url):
+    command = [sys.executable, "-c", OPEN, url]
+    processes = [
+        subprocess.Popen(
+            [*command, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [process.communicate(timeout=60)[1] for process in processes] == [""] * 4
+    store = Store(url)
+    assert store.count()["statuses"] == 4
     store.close()
 
 
@@ -70,9 +109,9 @@ def test_a_database_of_a_newer_version_is_left_alone(url):
 def test_only_the_owner_reads_the_file(tmp_path):
     store = Store(sqlite_url(tmp_path))
     store.add([SENT], 1.0)
-    modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
     store.close()
-    assert modes == {0o600}
+    assert modes == {f"store.sqlite{end}": 0o600 for end in ("", "-wal", "-shm")}
 
 
 @pytest.mark.parametrize(("synchronous", "number"), [("NORMAL", 1), ("FULL", 2)])
@@ -102,7 +141,7 @@ def test_a_lock_that_stays_is_reported(tmp_path):
     other = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     start = time.monotonic()
-    with pytest.raises(StoreUnavailableError, match="locked"):
+    with pytest.raises(StoreUnavailableError, match=f"locked .*{tmp_path}/store.sqlite"):
         store.add([SENT], 1.0)
     assert time.monotonic() - start < 5.0
     assert store.status_of(["a"]) == {}, "reading goes on"
@@ -110,6 +149,61 @@ def test_a_lock_that_stays_is_reported(tmp_path):
     store.add([SENT], 1.0)
     store.close()
     other.close()
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_file_that_was_removed_or_replaced_takes_no_more_events_with_it(tmp_path, replaced):
+    store, reader = Store(sqlite_url(tmp_path)), Store(sqlite_url(tmp_path))
+    store.add([SENT], 1.0)
+    assert reader.status_of(["a"])
+    for file in tmp_path.iterdir():
+        file.unlink()
+    if replaced:
+        other = Store(sqlite_url(tmp_path))
+        other.ping()
+        other.close()
+    store.add([StatusEvent("b", "sent")], 2.0)
+    assert reader.status_of(["a", "b"]).keys() == {"b"}
+    again = Store(sqlite_url(tmp_path))
+    assert again.status_of(["a", "b"]).keys() == {"b"}
+    for one in (store, reader, again):
+        one.close()
+
+
+def test_after_a_fork_parent_and_child_go_separate_ways(url):
+    database = Database(url, synchronous="NORMAL", patience_seconds=1.0)
+
+    def connection_id(connection):
+        return id(connection.connection.dbapi_connection)
+
+    mine = database.read(connection_id)
+    child = os.fork()
+    if not child:
+        try:
+            theirs = database.read(connection_id)
+            database.write(lambda c: c.execute(text("INSERT INTO d360_schema (version) VALUES (1)")))
+            database.close()
+            os._exit(0 if theirs != mine else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert database.read(connection_id) == mine
+    assert database.read(lambda c: c.execute(text("SELECT count(*) FROM d360_schema")).scalar()) == 2
+    database.close()
+
+
+def test_a_full_disk_is_reported_and_gone_when_there_is_space_again(tmp_path):
+    store = Store(sqlite_url(tmp_path), patience_seconds=0.1)
+    store.ping()
+    many = [StatusEvent(f"m{number}", "sent") for number in range(2000)]
+    store._database.read(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count=1"))
+    with pytest.raises(StoreUnavailableError, match="full"):
+        store.add(many, 1.0)
+    store._database.read(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count=100000"))
+    assert store.count()["statuses"] == 0
+    store.add(many, 1.0)
+    assert store.count()["statuses"] == 2000
+    store.close()
 
 
 def test_a_transaction_that_fails_leaves_nothing(url):
@@ -136,8 +230,71 @@ def test_a_server_that_is_not_there_is_reported_without_the_password(tmp_path):
     assert "pass-word" not in str(caught.value)
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_postgresql_that_cannot_keep_every_text_is_refused(postgres, encoding):
+    name = f"in_{encoding.lower()}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
+    with pytest.raises(
+        StoreUnavailableError, match=f"encoding {encoding}.*TEMPLATE template0 ENCODING 'UTF8'"
+    ):
+        Store(postgres.url(name)).add([SENT], 1.0)
+
+
+def test_a_postgresql_that_hangs_is_reported_in_time(postgres):
+    url = postgres.new_database()
+    store = Store(f"{url}&options=-c%20statement_timeout%3D300", patience_seconds=0.1)
+    store.ping()
+    other = psycopg2.connect(url)
+    other.cursor().execute("LOCK TABLE d360_statuses IN ACCESS EXCLUSIVE MODE")
+    start = time.monotonic()
+    for work in (lambda: store.add([SENT], 1.0), lambda: store.status_of(["a"]), lambda: store.purge(2.0)):
+        with pytest.raises(StoreUnavailableError, match="statement timeout"):
+            work()
+    assert time.monotonic() - start < 10.0
+    other.rollback()
+    other.close()
+    store.add([SENT], 1.0)
+    assert store.count()["statuses"] == 1
+    store.close()
+
+
+def test_no_statement_runs_for_ever_unless_somebody_wants_it(postgres):
+    names = ("statement_timeout", "idle_in_transaction_session_timeout", "client_encoding")
+
+    def limits(url):
+        database = Database(url, synchronous="NORMAL", patience_seconds=1.0)
+        with pytest.raises(ZeroDivisionError):
+            database.write(lambda connection: 1 // 0)  # what was set must outlive a transaction that fails
+        found = database.read(lambda c: [c.exec_driver_sql(f"SHOW {name}").scalar() for name in names])
+        database.close()
+        return found
+
+    url = postgres.new_database()
+    assert limits(url) == ["15s", "15s", "UTF8"]
+    assert limits(f"{url}&options=-c%20statement_timeout%3D7s") == ["7s", "15s", "UTF8"]
+    postgres.execute(f"ALTER DATABASE {make_url(url).database} SET statement_timeout = '9s'")
+    assert limits(url) == ["9s", "15s", "UTF8"]
+
+
+def test_a_migration_may_take_its_time(postgres):
+    database = Database(postgres.new_database(), synchronous="NORMAL", patience_seconds=1.0)
+    found: list[object] = []
+    steps = [lambda c: found.append(c.exec_driver_sql("SHOW statement_timeout").scalar())]
+    database.write(lambda connection: migrate(connection, steps))
+    database.close()
+    assert found == ["0"]
+
+
+def test_several_servers_may_be_named(postgres):
+    url = make_url(postgres.new_database())
+    store = Store(url.set(query={"host": ["/nowhere:5432", f"{postgres.home}:5432"]}))
+    store.add([SENT], 1.0)
+    assert store.count()["statuses"] == 1
+    store.close()
+
+
 def test_a_directory_that_is_not_there_is_reported(tmp_path):
-    with pytest.raises(StoreUnavailableError, match="No such file or directory"):
+    with pytest.raises(StoreUnavailableError, match=f"No such file or directory: '{tmp_path}/nowhere/"):
         Store(sqlite_url(tmp_path / "nowhere"), patience_seconds=0.1).ping()
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from airflow_provider_d360.api.events import Event, Failure, MessageEvent, StatusEvent, UnknownEvent
 from airflow_provider_d360.store import OutboxEntry, Store
+from airflow_provider_d360.store.tables import INBOX
 from tests.store.postgres import Postgres
 
 NUMBER = "4915112345678"
@@ -79,6 +82,19 @@ def test_a_duplicate_without_the_error_neither_hides_nor_erases_it(store, order,
     assert store.count()["statuses"] == 1
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_later_copy_tells_what_the_first_one_did_not_know(store, together):
+    copies = [
+        StatusEvent("a", "sent"),
+        StatusEvent("a", "sent", 10.0, NUMBER, None, "i", None, "utility", True),
+    ]
+    for batch in [copies] if together else [[copy] for copy in copies]:
+        store.add(batch, 11.0)
+    kept = store.status_of(["a"])["a"]
+    assert (kept.at, kept.recipient, kept.intent) == (10.0, "49…78", "i")
+    assert (kept.category, kept.billable) == ("utility", True)
+
+
 def test_of_duplicates_the_first_counts(store):
     store.add([FAILED], 11.0)
     store.add([StatusEvent("a", "failed", 99.0, "49111", None, "other", Failure(1, "x", "y"))], 99.0)
@@ -111,7 +127,7 @@ def test_the_inbox_is_read_from_a_time_on_oldest_first(store):
 def test_unknown_events_are_left_out(store):
     store.add([UnknownEvent({"x": 1})], 1.0)
     store.add([], 1.0)
-    assert store.count() == {"statuses": 0, "inbox": 0, "outbox": 0}
+    assert store.count() == {"statuses": 0, "inbox": 0, "outbox": 0, "alerts": 0}
 
 
 @pytest.mark.parametrize(
@@ -121,16 +137,26 @@ def test_any_text_is_storable(store, text):
     odd = StatusEvent("odd" + text[:9], text[:9], 1.0, text, text, text, Failure(1, text, text), text)
     message = MessageEvent("odd" + text[:9], text[:9], text, text, 1.0, text, text, {text: text})
     store.add([odd, message, status("good", "sent")], 2.0)
-    assert store.count() == {"statuses": 2, "inbox": 1, "outbox": 0}
+    assert store.count() == {"statuses": 2, "inbox": 1, "outbox": 0, "alerts": 0}
     assert store.inbox(since=0.0)[0].content == {text: text}
 
 
-def test_content_that_is_nested_too_deeply_is_left_out(store):
+def test_content_that_is_nested_too_deeply_is_left_out_and_nothing_else(store):
     deep: list[object] = []
     for _ in range(100_000):
         deep = [deep]
-    store.add([MessageEvent("m", "text", raw=deep), status("a", "sent")], 2.0)
-    assert [message.content for message in store.inbox(since=0.0)] == [None]
+    store.add([MessageEvent("m", "text", NUMBER, raw=deep), status("a", "sent")], 2.0)
+    assert [(message.sender, message.content) for message in store.inbox(since=0.0)] == [(NUMBER, None)]
+    assert store.status_of(["a"])
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000 + "]" * 100_000, "9" * 10_000, "cut o"])
+def test_content_that_cannot_be_read_hides_neither_its_message_nor_others(store, text):
+    store.add([MessageEvent("bad", "text", NUMBER), MessageEvent("good", "text", raw=[1])], 2.0)
+    odd = update(INBOX).where(INBOX.c.message_id == "bad").values(content=text)
+    store._database.write(lambda connection: connection.execute(odd))
+    found = {message.message_id: (message.sender, message.content) for message in store.inbox(since=0.0)}
+    assert found == {"bad": (NUMBER, None), "good": (None, [1])}
 
 
 def test_one_event_that_the_database_refuses_does_not_take_others_with_it(tmp_path, postgres, caplog):
@@ -193,6 +219,17 @@ def test_recent_messages_come_newest_first_with_the_status_that_counts(store):
     assert store.counts(since=0.0, dag_ids=["even"]) == {"delivered": 1, "sent": 1, "accepted": 1}
 
 
+def test_the_newest_messages_have_a_beginning(store):
+    for number in range(5):
+        store.record_sent(entry(f"m{number}", at=float(number), dag_id="even" if number % 2 == 0 else "odd"))
+    assert [store.newest(most, since=0.5) for most in (1, 2, 3, 4, 9)] == [4.0, 3.0, 2.0, 0.5, 0.5]
+    assert store.newest(1, since=0.5, before=4.0) == 3.0
+    assert store.newest(1, since=0.0, dag_ids=["odd"]) == 3.0
+    assert store.newest(2, since=0.0, dag_ids=["odd"]) == 0.0
+    assert store.dag_ids(since=3.5) == {"even"}
+    assert store.dag_ids(since=3.0) == {"even", "odd"}
+
+
 def test_a_purge_forgets_what_is_old_and_nothing_else(store):
     store.add(
         [status(f"old{number}", "sent") for number in range(4500)] + [MessageEvent("old", "text")], 10.0
@@ -200,9 +237,41 @@ def test_a_purge_forgets_what_is_old_and_nothing_else(store):
     store.add([status("new", "sent"), MessageEvent("new", "text")], 20.0)
     store.record_sent(entry("old", at=10.0))
     store.record_sent(entry("new", at=20.0))
-    assert store.purge(20.0) == {"statuses": 4500, "inbox": 1, "outbox": 1}
-    assert store.count() == {"statuses": 1, "inbox": 1, "outbox": 1}
+    assert store.purge(20.0) == {"statuses": 4500, "inbox": 1, "outbox": 1, "alerts": 0}
+    assert store.count() == {"statuses": 1, "inbox": 1, "outbox": 1, "alerts": 0}
     assert store.status_of(["new"]).keys() == {"new"}
+
+
+def test_a_purge_forgets_alerts_whose_silence_is_long_over(store):
+    for fingerprint, now, cooldown in [("old", 10.0, 1.0), ("quiet", 10.0, 50.0), ("new", 30.0, 1.0)]:
+        store.alerts.claim(fingerprint, "s", now, cooldown)
+    store.alerts.restore(store.alerts.claim("unsent", "s", 30.0, 1.0))
+    assert store.count()["alerts"] == 4
+    assert store.purge(20.0)["alerts"] == 1
+    assert {row.fingerprint for row in store.alerts.recover("s")} == {"quiet", "new"}
+    assert store.count()["alerts"] == 1
+
+
+def test_a_purge_lets_others_write_between_its_pieces(url, store):
+    store.add([status(f"old{number}", "sent") for number in range(20_000)], 10.0)
+    written, over = list[float](), threading.Event()
+
+    def write() -> None:
+        mine = Store(url)
+        while not over.is_set():
+            mine.add([status(f"new{len(written)}", "sent")], 20.0)
+            written.append(time.monotonic())
+        mine.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    began = time.monotonic()
+    assert store.purge(20.0)["statuses"] == 20_000
+    ended = time.monotonic()
+    over.set()
+    writer.join()
+    assert store.count()["statuses"] == len(written)
+    assert len([at for at in written if began < at < ended]) >= 10
 
 
 def test_writers_who_tell_the_same_in_different_orders_do_not_block_each_other(url):

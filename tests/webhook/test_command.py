@@ -57,7 +57,10 @@ def test_a_purge_says_what_it_removed(tmp_path, capsys):
     store.add([StatusEvent("old", "sent")], time.time() - 40 * 86_400)
     store.add([StatusEvent("new", "sent")], time.time())
     assert main(["purge", "--store", url]) == 0
-    assert capsys.readouterr().out == "statuses: 1 removed\ninbox: 0 removed\noutbox: 0 removed\n"
+    assert (
+        capsys.readouterr().out
+        == "statuses: 1 removed\ninbox: 0 removed\noutbox: 0 removed\nalerts: 0 removed\n"
+    )
     assert store.status_of(["old", "new"]).keys() == {"new"}
     assert main(["purge", "--store", url, "--days", "0"]) == 0
     assert store.count()["statuses"] == 0

@@ -23,6 +23,7 @@ from fastapi import FastAPI
 from airflow_provider_d360.api.events import read_events
 from airflow_provider_d360.api.refusals import failed_status
 from airflow_provider_d360.store import OutboxEntry, Store
+from airflow_provider_d360.webhook import page as page_module
 from airflow_provider_d360.webhook import plugin
 from airflow_provider_d360.webhook.page import page_routes
 from tests.webhook.doors import served
@@ -246,6 +247,34 @@ def test_more_messages_of_one_instant_than_a_page_holds_do_not_lock_anybody_in(v
     send(store, "older", at=NOW - 3600)
     [older] = [link for link in visitor.get().links if "before=" in link]
     assert "/d360/messages/older" in visitor.get(older).links
+
+
+def test_a_page_costs_no_more_however_many_messages_there_are(visitor, store, monkeypatch):
+    monkeypatch.setattr(page_module, "_MOST_LOOKED_AT", 3)
+    for number, fate in enumerate(["sent", None, None, None, "sent", "sent", "read", "sent"]):
+        send(store, f"m{number}", at=NOW - 60 - number)
+        if fate:
+            tell(store, f"m{number}", fate)
+    newest = visitor.get()
+    assert "all 3 accepted 2 sent 1 counted: the newest 3" in newest.text
+    assert "/d360/messages/m7" in newest.links
+    path: str | None = "/d360/messages?status=sent"
+    shown = []
+    while path:
+        page = visitor.get(path)
+        shown.append([link[-2:] for link in page.links if re.fullmatch(r"/d360/messages/m\d", link)])
+        path = next((link for link in page.links if "before=" in link), None)
+    assert shown == [["m0"], ["m4", "m5"], ["m7"]]
+    unread = visitor.get("/d360/messages?status=read")
+    assert "None among these 3. There are older ones." in unread.text
+    assert any("before=" in link for link in unread.links)
+
+
+def test_only_dags_that_sent_something_and_may_be_read_are_suggested(visitor, store):
+    for dag_id in ("shop", "billing", "secret"):
+        send(store, dag_id, dag_id=dag_id)
+    for path in ("/d360/messages", "/d360/messages?dag=shop"):
+        assert re.findall(r'<option value="([a-z]+)">', visitor.get(path).html) == ["billing", "shop"]
 
 
 @pytest.mark.parametrize(
