@@ -6,7 +6,6 @@ Nothing here raises. An item that cannot be read becomes an unknown event and ta
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +14,14 @@ RANKS: Mapping[str, int] = {"sent": 1, "delivered": 2, "read": 3, "played": 4, "
 
 _LONGEST_ID = 256  # WhatsApp's are a quarter of that, and database indexes have limits
 _MILLISECONDS_FROM = 1e11  # in seconds, that is the year 5138
+_LATEST = 1e20  # the same in nanoseconds
+
+# Where messages are told that nobody sends us now: what we wrote ourselves with the business's phone app, and
+# what was said before the number came to the API.
+_NOT_INCOMING = ("smb_message_echoes", "message_echoes", "history")
+
+# What may become of other things than messages. A payment that failed is no message that failed.
+_NOT_MESSAGES = ("payment", "call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,12 @@ class StatusEvent:
     """
     What became of a message that was sent.
 
+    Of a message to a group this comes once for each participant, with the same id; the store keeps one row
+    for each message and status.
+
     :param message_id: The message's id, as the answer to sending gave it.
-    :param status: ``sent``, ``delivered``, ``read``, ``played``, ``failed``, or something newer.
+    :param status: ``sent``, ``delivered``, ``read``, ``played``, ``failed``, or something newer; of a payment
+        or a call never one of those five: ``payment failed``.
     :param at: When, in Unix seconds; ``None`` when it was not told readably.
     :param recipient_id: The recipient's number, or a group's id.
     :param recipient_user_id: The recipient's business-scoped user id.
@@ -47,7 +58,6 @@ class StatusEvent:
     :param category: What the message is charged as: ``utility``, ``marketing``, …
     :param billable: Whether it is charged.
     :param on_premise: Whether the on-premise API says so; its error codes are its own.
-    :param raw: The status as it came.
     """
 
     message_id: str
@@ -60,7 +70,6 @@ class StatusEvent:
     category: str | None = None
     billable: bool | None = None
     on_premise: bool = False
-    raw: object = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,34 +115,43 @@ def read_events(body: object) -> list[Event]:
     """
     Read all events of one delivery, in its order: cloud's envelope or the flat one of the on-premise API.
 
+    Parts of an envelope are read as well, as gateways and tests hand them on: one entry, one change, several
+    envelopes in a list, one item where a list should be.
+
     :param body: Any value that JSON can express.
     """
-    if not isinstance(body, dict):
-        return [UnknownEvent(body)]
-    if "entry" not in body:
-        return _read_value(body, on_premise="messaging_product" not in body)
-    events: list[Event] = []
-    for entry in _list(body["entry"]):
-        changes = entry.get("changes") if isinstance(entry, dict) else None
-        if isinstance(changes, list):
-            for change in changes:
-                events += _read_change(change)
-        else:
-            events.append(UnknownEvent(entry))
-    return events or [UnknownEvent(body)]
+    return [event for envelope in _list(body) for event in _read_envelope(envelope)] or [UnknownEvent(body)]
+
+
+def _read_envelope(envelope: object) -> list[Event]:
+    if not isinstance(envelope, dict):
+        return [UnknownEvent(envelope)]
+    if "entry" in envelope:
+        return [event for entry in _list(envelope["entry"]) for event in _read_entry(entry)]
+    if "changes" in envelope:
+        return _read_entry(envelope)
+    if "value" in envelope:
+        return _read_change(envelope)
+    return _read_value(envelope, on_premise="messaging_product" not in envelope)
+
+
+def _read_entry(entry: object) -> list[Event]:
+    changes = _list(_dict(entry).get("changes"))
+    return [event for change in changes for event in _read_change(change)] or [UnknownEvent(entry)]
 
 
 def _read_change(change: object) -> list[Event]:
-    if isinstance(change, dict) and change.get("field", "messages") == "messages":
-        value = change.get("value")
-        if isinstance(value, dict):
-            return _read_value(value, on_premise=False)
-    return [UnknownEvent(change)]
+    told = _dict(change)
+    value = told.get("value")
+    if not isinstance(value, dict):
+        return [UnknownEvent(change)]
+    return _read_value(value, on_premise=False, incoming=told.get("field") not in _NOT_INCOMING)
 
 
-def _read_value(value: Mapping[str, object], *, on_premise: bool) -> list[Event]:
+def _read_value(value: Mapping[str, object], *, on_premise: bool, incoming: bool = True) -> list[Event]:
     events: list[Event] = [_read_status(item, on_premise) for item in _list(value.get("statuses"))]
-    events += [_read_message(item, value) for item in _list(value.get("messages"))]
+    if incoming:
+        events += [_read_message(item, value) for item in _list(value.get("messages"))]
     events += [UnknownEvent(item) for item in _list(value.get("errors"))]
     return events or [UnknownEvent(value)]
 
@@ -143,6 +161,8 @@ def _read_status(item: object, on_premise: bool) -> Event:
     message_id, status = _id(told.get("id")), _id(told.get("status"))
     if message_id is None or status is None:
         return UnknownEvent(item)
+    if status in RANKS and told.get("type") in _NOT_MESSAGES:
+        status = f"{told['type']} {status}"
     pricing = _dict(told.get("pricing"))
     billable = pricing.get("billable")
     return StatusEvent(
@@ -156,7 +176,6 @@ def _read_status(item: object, on_premise: bool) -> Event:
         _text(pricing.get("category")),
         billable if isinstance(billable, bool) else None,
         on_premise,
-        item,
     )
 
 
@@ -202,7 +221,7 @@ def _time(value: object) -> float | None:
         seconds = float(value)
     except (ValueError, OverflowError):
         return None
-    if not math.isfinite(seconds) or seconds <= 0:
+    if not 0 < seconds < _LATEST:  # nor is NaN
         return None
     while seconds >= _MILLISECONDS_FROM:
         seconds /= 1000
@@ -228,4 +247,7 @@ def _dict(value: object) -> Mapping[str, object]:
 
 
 def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
+    """Take a list, or the one thing that stands in its place."""
+    if isinstance(value, list):
+        return value
+    return [value] if isinstance(value, dict) else []

@@ -15,7 +15,14 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_d360.store import Store, StoreUnavailableError
 from airflow_provider_d360.webhook.admission import Admission
-from airflow_provider_d360.webhook.bodies import DisconnectedError, TooLargeError, read_body, read_delivery
+from airflow_provider_d360.webhook.bodies import (
+    DisconnectedError,
+    TooLargeError,
+    UnreadableError,
+    read_body,
+    read_delivery,
+    unpacked,
+)
 from airflow_provider_d360.webhook.commits import GroupCommit
 
 log = logging.getLogger(__name__)
@@ -33,7 +40,7 @@ def create_app(
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> Starlette:
     """
-    Make the receiver, for any ASGI server. It takes deliveries at ``/`` and ``/webhook``.
+    Make the receiver, for any ASGI server. It takes deliveries at ``/``, ``/webhook`` and ``/webhook/``.
 
     :param store: Where events go.
     :param credentials: Which headers a delivery must carry: any one of these sets, whole.
@@ -57,6 +64,7 @@ def routes(store: Store, admission: Admission, max_body_bytes: int = MAX_BODY_BY
 
     return [
         Route("/webhook", receiver, methods=["POST"]),
+        Route("/webhook/", receiver, methods=["POST"]),  # a redirection would be a failed delivery
         Route("/health", health),
         Route("/", receiver, methods=["POST"]),
     ]
@@ -74,12 +82,13 @@ class Receiver:
         self._admission = admission
         self._max_body_bytes = max_body_bytes
         self._commits = GroupCommit(store)
-        self._refused = 0
-        self._complain_at = 0.0
+        self._refused = _Complaint("Refused without valid credentials or signature: %d deliveries")
+        self._unreadable = _Complaint("Took what is no JSON, and stored nothing of it: %d deliveries")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            status = await self._take(dict(scope["headers"]), receive)
+            # Of two headers of one name the caller's own comes first: Airflow's development mode appends one.
+            status = await self._take(dict(reversed(scope["headers"])), receive)
         except DisconnectedError:
             return
         except TooLargeError:
@@ -96,15 +105,36 @@ class Receiver:
         body = await read_body(headers, receive, self._max_body_bytes)
         if not self._admission.trusts(headers, body):
             return self._refuse()
-        if events := read_delivery(body):
+        body = unpacked(headers, body, self._max_body_bytes)
+        try:
+            events = read_delivery(body)
+        except UnreadableError:  # the same would come again, for days
+            self._unreadable.count()
+            return 200
+        if events:
             await self._commits.add(events, len(body))
         return 200
 
     def _refuse(self) -> int:
-        """Count, and say so once a minute: somebody who guesses must not fill the disk."""
-        self._refused += 1
-        if time.monotonic() >= self._complain_at:
-            self._complain_at = time.monotonic() + _COMPLAIN_EVERY_SECONDS
-            log.warning("Refused without valid credentials or signature: %d deliveries", self._refused)
-            self._refused = 0
+        self._refused.count()
         return 401
+
+
+class _Complaint:
+    """
+    Says once a minute how often something happened: somebody who guesses must not fill the disk.
+
+    :param text: What is said, with a place for the number.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._times = 0
+        self._next = 0.0
+
+    def count(self) -> None:
+        self._times += 1
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _COMPLAIN_EVERY_SECONDS
+            log.warning(self._text, self._times)
+            self._times = 0

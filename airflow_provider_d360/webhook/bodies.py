@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+import zlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from starlette.types import Receive
@@ -12,10 +14,17 @@ from starlette.types import Receive
 from airflow_provider_d360.api.events import Event, UnknownEvent, read_events
 
 _LONGEST_NUMBER = 20
+_DEEPEST = 50  # a delivery of WhatsApp's needs a quarter of that
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]|[^"\[\]{}]+', re.DOTALL)
 
 
 class TooLargeError(Exception):
     """The body is longer than allowed."""
+
+
+class UnreadableError(Exception):
+    """The body is no JSON."""
 
 
 class DisconnectedError(Exception):
@@ -46,13 +55,53 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
             return b"".join(pieces)
 
 
-def read_delivery(body: bytes) -> list[Event]:
-    """Read the events of a delivery that can be stored; anything that is not JSON holds none."""
+def unpacked(headers: Mapping[bytes, bytes], body: bytes, limit: int) -> bytes:
+    """
+    Undo the ``Content-Encoding``; a body that is not what its header says is left as it is.
+
+    :raises TooLargeError: as soon as it becomes longer than allowed.
+    """
+    if headers.get(b"content-encoding", b"").strip().lower() not in (b"gzip", b"x-gzip", b"deflate"):
+        return body
     try:
-        told = _DECODER.decode(body.decode("utf-8", "replace").removeprefix("\N{BOM}"))
+        text = zlib.decompressobj(_GZIP_OR_ZLIB).decompress(body, limit + 1)
+    except zlib.error:
+        return body
+    if len(text) > limit:
+        raise TooLargeError
+    return text
+
+
+def read_delivery(body: bytes) -> list[Event]:
+    """
+    Read the events of a delivery that can be stored.
+
+    :raises UnreadableError: when the body is no JSON, so that nobody knows what was in it.
+    """
+    text = body.decode(json.detect_encoding(body), "replace")
+    try:
+        told = _decoded(text)
     except (ValueError, RecursionError):
-        return []
+        raise UnreadableError from None
     return [event for event in read_events(told) if not isinstance(event, UnknownEvent)]
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        return _DECODER.decode("".join(_flattened(text)))
+
+
+def _flattened(text: str) -> Iterator[str]:
+    """Empty what is nested too deeply: it must not take the whole body with it."""
+    depth = 0
+    for token in _TOKENS.finditer(text):
+        piece = token[0]
+        depth -= piece in "]}"
+        if depth < _DEEPEST:
+            yield piece
+        depth += piece in "[{"
 
 
 def _integer(digits: str) -> float:

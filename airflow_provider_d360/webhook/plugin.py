@@ -47,8 +47,11 @@ def build_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         import asyncio
+        import gc
 
         app.router.routes.extend(await asyncio.to_thread(_routes))
+        gc.collect()
+        gc.freeze()  # searching all that Airflow imported stops every request for half a second
         yield
 
     return FastAPI(

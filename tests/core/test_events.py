@@ -16,6 +16,7 @@ from airflow_provider_d360.api.events import (
     UnknownEvent,
     read_events,
 )
+from tests.core.deliveries import DELIVERIES
 
 STATUS = {
     "id": "wamid.A",
@@ -67,8 +68,6 @@ def test_a_cloud_status_is_read_whole():
         True,
         on_premise=False,
     )
-    assert isinstance(event, StatusEvent)
-    assert event.raw is STATUS
 
 
 def test_a_cloud_message_is_read_whole():
@@ -135,7 +134,8 @@ def test_the_first_error_is_the_failure():
         ([{"code": 10**30}], Failure(None)),
         (["what", {"code": 5}], Failure(5)),
         ([], None),
-        ({"code": 5}, None),
+        ({"code": 5}, Failure(5)),
+        ("what", None),
     ],
 )
 def test_an_odd_error_says_what_it_can(errors, failure):
@@ -157,6 +157,8 @@ def test_an_odd_error_says_what_it_can(errors, failure):
         (-5, None),
         (10**400, None),
         ("1e999", None),
+        ("1e30", None),
+        ("2023-11-14T22:13:21Z", None),
         (math.nan, None),
         (True, None),
         (None, None),
@@ -219,19 +221,21 @@ def test_bad_pricing_is_no_reason_to_lose_the_status():
         {"entry": None},
         {"entry": []},
         {"entry": [None]},
+        {"changes": [None]},
+        {"value": 3},
+        [[]],
+        ["hello"],
         {"entry": [{"id": "1"}]},
         {"entry": [{"changes": "none"}]},
         {"entry": [{"changes": [None]}]},
         {"entry": [{"changes": [{"field": "messages", "value": 3}]}]},
         {"entry": [{"changes": [{"field": "messages", "value": {}}]}]},
-        {"entry": [{"changes": [{"field": "calls", "value": {"statuses": [STATUS]}}]}]},
         {
             "entry": [
                 {"changes": [{"field": "message_template_status_update", "value": {"event": "APPROVED"}}]}
             ]
         },
         {"errors": [{"code": 1014}]},
-        {"statuses": STATUS},
         {"id": "1", "event": "number_created", "data": {}},
     ],
 )
@@ -243,6 +247,19 @@ def test_anything_else_is_one_unknown_event(body):
 def test_a_change_without_a_field_counts_as_messages():
     [event] = read_events({"entry": [{"changes": [{"value": {"statuses": [STATUS]}}]}]})
     assert isinstance(event, StatusEvent)
+
+
+@pytest.mark.parametrize(("body", "wanted"), DELIVERIES.values(), ids=list(DELIVERIES))
+def test_a_delivery_of_any_shape_is_read(body, wanted):
+    assert [seen for event in read_events(body) if (seen := _seen(event))] == wanted
+
+
+def _seen(event: StatusEvent | MessageEvent | UnknownEvent) -> tuple[object, ...] | None:
+    if isinstance(event, StatusEvent):
+        return event.message_id, event.status, event.at, event.failure and event.failure.code
+    if isinstance(event, MessageEvent):
+        return event.message_id, event.type, event.at, event.sender, event.reply_to
+    return None
 
 
 def test_a_repr_shows_neither_number_nor_content():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import gzip
 import hashlib
 import hmac
 import http.client
@@ -10,17 +10,15 @@ import json
 import random
 import socket
 import sqlite3
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from airflow_provider_d360.api.events import Event
 from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer
 from airflow_provider_d360.store import Store
 from airflow_provider_d360.webhook.admission import NoCredentialsError
 from airflow_provider_d360.webhook.app import create_app
-from airflow_provider_d360.webhook.commits import GroupCommit
+from tests.core.deliveries import DELIVERIES
 from tests.webhook.doors import LOGIN, change, post, served, standalone, statuses
 from tests.webhook.killing import lost_after_kills
 
@@ -32,7 +30,7 @@ def with_good(item: object) -> bytes:
     return json.dumps(body).encode()
 
 
-@pytest.mark.parametrize("path", ["/webhook", "/"])
+@pytest.mark.parametrize("path", ["/webhook", "/webhook/", "/"])
 def test_what_is_delivered_is_in_the_store_when_the_answer_comes(port, store, path):
     message = {
         "from": "4915112345678",
@@ -64,6 +62,12 @@ def test_what_is_delivered_is_in_the_store_when_the_answer_comes(port, store, pa
 def test_without_the_credentials_nothing_is_stored(port, store, headers):
     assert post(port, statuses(("a", "sent")), headers) == 401
     assert store.count()["statuses"] == 0
+
+
+def test_a_header_that_is_appended_on_the_way_does_not_replace_the_callers(port, store):
+    assert post(port, statuses(("a", "sent")), {**LOGIN, "authorization": "Bearer of somebody else"}) == 200
+    assert post(port, statuses(("b", "sent")), {"authorization": "Bearer", **LOGIN}) == 401
+    assert store.status_of("ab").keys() == {"a"}
 
 
 def test_any_whole_set_of_credentials_admits(store):
@@ -119,8 +123,21 @@ def test_a_body_whose_length_is_not_told_is_counted_while_it_comes(port, store):
     assert store.count()["statuses"] == 1
 
 
+def test_a_packed_body_is_read_and_its_signature_covers_what_was_sent(store):
+    body = gzip.compress(json.dumps(statuses(("a", "sent"))).encode())
+    headers = {**LOGIN, "Content-Encoding": "gzip"}
+    signature = hmac.new(b"platform", body, hashlib.sha256).hexdigest()
+    with served(create_app(store, [LOGIN], platform_secret="platform", max_body_bytes=10_000)) as port:
+        assert post(port, body, {**headers, "x-360dialog-signature": signature}) == 200
+        bomb = gzip.compress(b" " * 1_000_000)
+        signature = hmac.new(b"platform", bomb, hashlib.sha256).hexdigest()
+        assert post(port, bomb, {**headers, "x-360dialog-signature": signature}) == 413
+    assert "a" in store.status_of("a")
+
+
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/webhook"), ("PUT", "/"), ("POST", "/health"), ("POST", "/x")]
+    ("method", "path"),
+    [("GET", "/webhook"), ("HEAD", "/webhook"), ("PUT", "/"), ("POST", "/health"), ("POST", "/x")],
 )
 def test_nothing_else_is_served(port, method, path):
     assert post(port, b"", method=method, path=path) in (404, 405)
@@ -236,87 +253,13 @@ def test_while_the_store_is_away_the_delivery_is_to_come_again(tmp_path, caplog)
     other.close()
 
 
-class _SlowStore(Store):
-    """A store that writes when it is allowed to, and counts how often."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.allowed, self.transactions = threading.Event(), 0
-
-    def add(self, events: list[Event], received_at: float) -> None:  # type: ignore[override]
-        assert self.allowed.wait(20)
-        self.transactions += 1
-        super().add(events, received_at)
-
-
-def test_deliveries_that_arrive_together_share_a_transaction(tmp_path):
-    store = _SlowStore(f"sqlite:///{tmp_path}/store.sqlite")
-    with served(create_app(store, [LOGIN])) as port, ThreadPoolExecutor(30) as senders:
-        answers = [senders.submit(post, port, statuses((f"m{number}", "sent"))) for number in range(30)]
-        _wait_until_open(port)
-        store.allowed.set()
-        assert [answer.result() for answer in answers] == [200] * 30
-    assert store.count()["statuses"] == 30
-    assert store.transactions < 15
-    store.close()
-
-
-def test_more_than_can_wait_is_refused_and_nothing_of_the_rest_is_lost(tmp_path, monkeypatch):
-    monkeypatch.setattr("airflow_provider_d360.webhook.commits._MOST_WAITING_BYTES", 1000)
-    store = _SlowStore(f"sqlite:///{tmp_path}/store.sqlite")
-    with served(create_app(store, [LOGIN])) as port, ThreadPoolExecutor(30) as senders:
-        answers = [senders.submit(post, port, statuses((f"m{number}", "sent"))) for number in range(30)]
-        while not any(answer.done() for answer in answers):
-            _wait_until_open(port)
-        store.allowed.set()
-        got = [answer.result() for answer in answers]
-    assert set(got) == {200, 503}
-    assert store.count()["statuses"] == got.count(200)
-    store.close()
-
-
-def _wait_until_open(port: int) -> None:
-    """Have something answered that comes after what was sent before."""
-    for _ in range(30):
-        assert post(port, b"[]") == 200
-
-
-async def test_a_failure_of_any_kind_reaches_whoever_waits_without_its_text(caplog):
-    class Broken:
-        def add(self, events: object, received_at: float) -> None:
-            raise RuntimeError("4915112345678")
-
-    from airflow_provider_d360.api.events import StatusEvent
-    from airflow_provider_d360.store import StoreUnavailableError
-
-    commits = GroupCommit(Broken())
-    for _ in range(2):
-        with pytest.raises(StoreUnavailableError, match="RuntimeError"):
-            await commits.add([StatusEvent("a", "sent")], 1)
-    assert "RuntimeError" in caplog.text
-    assert "4915112345678" not in caplog.text
-
-
-async def test_whoever_no_longer_waits_does_not_keep_others_from_their_answer(tmp_path):
-    from airflow_provider_d360.api.events import StatusEvent
-
-    store = _SlowStore(f"sqlite:///{tmp_path}/store.sqlite")
-    commits = GroupCommit(store)
-    gone, stays = (asyncio.create_task(commits.add([StatusEvent(name, "sent")], 1)) for name in ("a", "b"))
-    await asyncio.sleep(0)
-    gone.cancel()
-    store.allowed.set()
-    await stays
-    assert store.status_of("ab").keys() == {"a", "b"}
-    store.close()
-
-
 def test_no_log_tells_what_was_in_a_delivery(port, caplog):
     caplog.set_level("DEBUG")
     secret = {"id": "m", "from": "4915112345678", "type": "text", "text": {"body": "my secret"}}
     post(port, {"messages": [secret]})
     post(port, {"messages": [secret]}, {"Authorization": "Basic wrong-login"})
-    post(port, b'{"messages": ["my secret 4915112345678"')
+    for _ in range(3):
+        post(port, b'{"messages": ["my secret 4915112345678"')
     told = [
         word
         for word in ("4915112345678", "my secret", "wrong-login", LOGIN["Authorization"])
@@ -324,6 +267,15 @@ def test_no_log_tells_what_was_in_a_delivery(port, caplog):
     ]
     assert told == []
     assert caplog.text.count("without valid credentials") == 1
+    assert caplog.text.count("no JSON") == 1
+
+
+def test_deliveries_of_all_shapes_are_stored(store):
+    with served(create_app(store, [LOGIN])) as port:
+        assert [post(port, body) for body, _ in DELIVERIES.values()] == [200] * len(DELIVERIES)
+    wanted = {event[:2] for _, events in DELIVERIES.values() for event in events}
+    assert {("s", kept.status) for kept in store.history("s")} == {key for key in wanted if key[0] == "s"}
+    assert [(kept.message_id, kept.sender) for kept in store.inbox(since=0.0)] == [("m", "4915112345678")]
 
 
 def test_the_emulators_deliveries_arrive(store):
