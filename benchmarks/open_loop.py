@@ -127,7 +127,7 @@ class _Connection(asyncio.Protocol):
             self._load.answered(self, status, time.perf_counter() - self._due)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        raise SystemExit("the server closed a connection")
+        raise SystemExit(f"the server closed a connection: {exc}")
 
 
 def main() -> None:

@@ -1,7 +1,10 @@
 """Nothing leaks: whatever happens, neither key nor number nor text gets to where people or programs read."""
 
+import asyncio
+import json
 import logging
 import pickle
+import time
 import traceback
 import types
 from dataclasses import replace
@@ -10,17 +13,46 @@ import pytest
 from airflow.exceptions import TaskDeferred
 from airflow.sdk import DAG
 
+from airflow_provider_d360.api.events import read_events
+from airflow_provider_d360.api.patience import wait_seconds
 from airflow_provider_d360.emulator import faults
 from airflow_provider_d360.hooks.d360 import D360Hook
-from airflow_provider_d360.messages import image, template
+from airflow_provider_d360.hooks.media import upload_media
+from airflow_provider_d360.messages import document, image, template
+from airflow_provider_d360.notifications.d360 import D360Notifier
+from airflow_provider_d360.operators.media import (
+    D360DeleteMediaOperator,
+    D360DownloadMediaOperator,
+    D360UploadMediaOperator,
+)
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
+from airflow_provider_d360.operators.templates import (
+    D360CreateTemplateOperator,
+    D360DeleteTemplateOperator,
+    D360EditTemplateOperator,
+)
 from airflow_provider_d360.operators.webhooks import D360ConfigureWebhookOperator
+from airflow_provider_d360.sensors.messages import D360MessageStatusSensor
+from airflow_provider_d360.sensors.templates import D360TemplateApprovedSensor
+from airflow_provider_d360.store.configured import configured_store
 
+try:
+    from airflow.serialization.serialized_objects import DagSerialization
+except ImportError:  # before 3.2
+    from airflow.serialization.serialized_objects import (  # type: ignore[attr-defined, assignment]
+        SerializedDAG as DagSerialization,
+    )
+
+FAILED = "wamid.failed"
 KEY = "canary-key-5d1c9e"
 NUMBER = "4915112345689"
 TEXT = "canary text, private"
 LOGIN = "canary-password"
 CANARIES = (KEY, NUMBER, "15112345689", TEXT, LOGIN, "Y2FuYXJ5")  # the last: a login in base64
+
+
+PATH = "report.pdf"
+TEMPLATE = [{"type": "BODY", "text": "Hello {{1}}", "example": {"body_text": [["Ann"]]}}]
 
 
 class StateStore(dict):
@@ -30,50 +62,69 @@ class StateStore(dict):
         self.pop(key, None)
 
 
-def operators():
-    yield "text", lambda: D360SendMessageOperator(task_id="t", to="{{ to }}", message="{{ text }}")
-    yield (
-        "image",
-        lambda: D360SendMessageOperator(
-            task_id="t",
-            to="{{ to }}",
-            message=image(link="https://e.example/{{ text }}", caption="{{ text }}"),
-        ),
+def send(message="{{ text }}", **arguments):
+    return D360SendMessageOperator(
+        task_id="t", to="{{ to }}", message=message, ambiguity_wait_seconds=0, **arguments
     )
-    yield (
-        "template",
-        lambda: D360SendMessageOperator(
-            task_id="t", to="{{ to }}", message=template("t", "en", body=["{{ text }}"]), wait_for="read"
-        ),
-    )
-    yield (
-        "webhook",
-        lambda: D360ConfigureWebhookOperator(
-            task_id="t", url="https://hooks.example/d360", headers={"X-Token": "{{ text }}"}
-        ),
-    )
+
+
+TASKS = {
+    "text": send,
+    "image": lambda: send(image(link="https://e.example/{{ text }}", caption="{{ text }}")),
+    "file": lambda: send(document(path="{{ folder }}/report.pdf", caption="{{ text }}")),
+    "template": lambda: send(template("t", "en", body=["{{ text }}"]), wait_for="read"),
+    "compared template": lambda: send(template("t", "en", body=["{{ text }}"]), preflight=True),
+    "resent": lambda: send(on_ambiguous="resend", resend=True, retries=2),
+    "webhook": lambda: D360ConfigureWebhookOperator(
+        task_id="t", url="https://hooks.example/d360", headers={"X-Token": "{{ text }}"}
+    ),
+    "upload": lambda: D360UploadMediaOperator(task_id="t", path="{{ folder }}/report.pdf"),
+    "download": lambda: D360DownloadMediaOperator(task_id="t", media_id="{{ media }}", path="{{ folder }}/x"),
+    "delete": lambda: D360DeleteMediaOperator(task_id="t", media_id="{{ media }}"),
+    "new template": lambda: D360CreateTemplateOperator(
+        task_id="t", name="t", language="en", category="UTILITY", components=TEMPLATE
+    ),
+    "changed template": lambda: D360EditTemplateOperator(task_id="t", template_id="1", components=TEMPLATE),
+    "removed template": lambda: D360DeleteTemplateOperator(task_id="t", name="t"),
+    "approval": lambda: D360TemplateApprovedSensor(
+        task_id="t", name="t", language="en", timeout=0.05, poke_interval=0.01
+    ),
+    "awaited approval": lambda: D360TemplateApprovedSensor(
+        task_id="t", name="t", language="en", deferrable=True
+    ),
+    "status": lambda: D360MessageStatusSensor(
+        task_id="t", message_id=FAILED, timeout=0.05, poke_interval=0.01
+    ),
+    "awaited status": lambda: D360MessageStatusSensor(task_id="t", message_id=FAILED, deferrable=True),
+}
 
 
 def echo(status):
-    """An answer that repeats everything that a gateway could know."""
-    return faults.answers(status, f"{KEY} {NUMBER} +49 151 123456-89 {TEXT} {LOGIN} " * 3)
+    """Let answers repeat everything that a gateway was told."""
+    known = f"{KEY} {NUMBER} +49 151 123456-89 {LOGIN} "
+    return lambda emulator, told: emulator.fail_next(faults.answers(status, 3 * f"{known}{told} "), 9)
 
 
 def order(fault):
-    return lambda emulator: emulator.fail_next(fault, 9)
+    return lambda emulator, told: emulator.fail_next(fault, 9)
 
 
 FAULTS = {
     "success": None,
-    "wrong recipient": lambda emulator: emulator.refuse(131026),
-    "closed window": lambda emulator: emulator.refuse(131047),
-    "wrong key": lambda emulator: emulator.numbers.clear(),
-    **{f"echo {status}": order(echo(status)) for status in (200, 302, 400, 401, 500)},
+    "wrong recipient": lambda emulator, told: emulator.refuse(131026),
+    "closed window": lambda emulator, told: emulator.refuse(131047),
+    "wrong key": lambda emulator, told: emulator.numbers.clear(),
+    **{f"echo {status}": echo(status) for status in (200, 302, 400, 401, 500)},
 }
 for name in ("too_many_requests", "rate_limit_400", "server_error", "html_page", "truncated_json"):
     FAULTS[name] = order(name)
 for name in ("empty_body", "reset", "accepted_and_cut_off", "cut_midway"):
     FAULTS[name] = order(name)
+
+
+def at_once(error, **known):
+    """Try again as often as usual, without the waits."""
+    return None if wait_seconds(error, **known) is None else 0.0
 
 
 @pytest.fixture
@@ -85,59 +136,115 @@ def emulator(d360_emulator, monkeypatch, tmp_path):
         "AIRFLOW_CONN_D360_DEFAULT", d360_emulator.connection(**extra).replace("cloud-key", KEY)
     )
     monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
-    monkeypatch.setattr("airflow_provider_d360.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("airflow_provider_d360.transport.wait_seconds", at_once)
     return d360_emulator
 
 
-def everything_visible(operator, context):
+def everything_visible(operator, context, **values):
     """Run a task and collect all that Airflow would show or store of it."""
     seen = []
     with DAG("dag", schedule=None) as dag:
         dag.add_task(operator)
-    operator.render_template_fields({"to": NUMBER, "text": TEXT})
-    seen += [repr(getattr(operator, name)) for name in operator.template_fields]
     try:
+        operator.render_template_fields({"to": NUMBER, "text": TEXT, **values})
         seen.append(repr(operator.execute(context)))
     except TaskDeferred as deferred:
         seen += [repr(deferred.trigger.serialize()), repr(deferred.kwargs)]
+        seen += resumed(operator, deferred, context)
     except Exception as error:  # noqa: BLE001 - any error is what is looked at
-        seen += [
-            "".join(traceback.format_exception(error)),
-            str(pickle.dumps([error, error.__cause__, error.__context__])),
-        ]
+        seen += told_by(error)
+    seen += [repr(getattr(operator, name)) for name in operator.template_fields]
+    seen.append(json.dumps(DagSerialization.to_dict(dag)))
     return [*seen, repr(context["task_state_store"])]
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-@pytest.mark.parametrize("make", [make for _, make in operators()], ids=[name for name, _ in operators()])
-def test_no_operator_leaks_whatever_happens(emulator, caplog, capsys, tmp_path, make, fault):
-    caplog.set_level(logging.DEBUG)
-    D360Hook().configure_webhook("https://hooks.example/before", {"X-Token": TEXT})
-    if fault:
-        fault(emulator)
-    place = {
-        "dag_id": "dag",
-        "run_id": "run",
-        "task_id": "t",
-        "map_index": -1,
-        "max_tries": 0,
-        "try_number": 1,
-    }
-    context = {"ti": types.SimpleNamespace(**place), "task_state_store": StateStore()}
-    operator = make()
-    operator.ambiguity_wait_seconds = 0
-    seen = everything_visible(operator, context)
+def resumed(operator, deferred, context):
+    """Let the trigger run for a moment, and the task go on with what it found."""
+
+    async def first():
+        return await asyncio.wait_for(anext(deferred.trigger.run()), 0.3)
+
+    try:
+        event = asyncio.run(first()).payload
+    except (TimeoutError, asyncio.TimeoutError):
+        return []
+    try:
+        outcome = repr(getattr(operator, deferred.method_name)(context, event))
+    except Exception as error:  # noqa: BLE001
+        return [repr(event), *told_by(error)]
+    return [repr(event), outcome]
+
+
+def told_by(error):
+    chain = [error, error.__cause__, error.__context__]
+    return ["".join(traceback.format_exception(error)), str(pickle.dumps(chain))]
+
+
+def find_leaks(seen, caplog, capsys, folder):
     captured = capsys.readouterr()
-    seen += [caplog.text, captured.out, captured.err]
-    seen += [file.read_bytes().decode("latin-1") for file in tmp_path.iterdir() if file.is_file()]
-    leaks = [(canary, text[:300]) for canary in CANARIES for text in seen if canary in text]
-    assert leaks == []
+    seen = [*seen, caplog.text, captured.out, captured.err]
+    seen += [file.read_bytes().decode("latin-1") for file in folder.glob("d360.sqlite*")]
+    return [(canary, text[:300]) for canary in CANARIES for text in seen if canary in text]
+
+
+def tell_of_a_failure():
+    """Let a status arrive whose words hold the recipient's number, as some of WhatsApp's do."""
+    details = {"details": f"{NUMBER} is not on WhatsApp"}
+    failed = {"id": FAILED, "status": "failed", "errors": [{"code": 131026, "error_data": details}]}
+    store = configured_store()
+    store.add(read_events({"statuses": [failed], "messaging_product": "whatsapp"}), time.time())
+    store.close()
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("name", TASKS)
+def test_no_task_leaks_whatever_happens(emulator, caplog, capsys, tmp_path, name, fault):
+    caplog.set_level(logging.DEBUG)
+    (tmp_path / PATH).write_bytes(b"%PDF-1.4 " + TEXT.encode())
+    hook = D360Hook()
+    hook.configure_webhook("https://hooks.example/before", {"X-Token": TEXT})
+    media_id = upload_media(hook.get_conn(), str(tmp_path / PATH))
+    tell_of_a_failure()
+    if fault:
+        fault(emulator, TEXT if name in TELLING else "")
+    place = {"dag_id": "dag", "run_id": "run", "task_id": "t", "map_index": -1}
+    ti = types.SimpleNamespace(**place, max_tries=0, try_number=1)
+    context = {"ti": ti, "task_state_store": StateStore()}
+    seen = everything_visible(TASKS[name](), context, folder=str(tmp_path), media=media_id)
+    assert find_leaks(seen, caplog, capsys, tmp_path) == []
+
+
+ALERTS = {
+    "default": {},
+    "text": {"message": "{{ dag_run.conf.text }}"},
+    "from a template": {"template": "pager"},
+    "fallback": {"message": "{{ dag_run.conf.text }}", "fallback_template": "pager"},
+    "cooldown": {"cooldown_seconds": 60},
+    "unrenderable": {"message": TEXT + "{{ nobody.name }}"},
+}
+TELLING = ("text", "image", "template", "resent", "webhook", "fallback")  # whose first request holds the text
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("name", ALERTS)
+def test_no_alert_leaks_whatever_happens(emulator, caplog, capsys, tmp_path, name, fault):
+    caplog.set_level(logging.DEBUG)
+    if fault:
+        fault(emulator, TEXT if name in TELLING else "")
+    seen = []
+    context = {"exception": ValueError("no rows"), "dag_run": {"conf": {"to": NUMBER, "text": TEXT}}}
+    notifier = D360Notifier(to="{{ dag_run.conf.to }}", **ALERTS[name])
+    try:
+        notifier(context)
+    except Exception as error:  # noqa: BLE001 - any error is what is looked at
+        seen += told_by(error)
+    assert find_leaks([*seen, repr(notifier)], caplog, capsys, tmp_path) == []
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_the_connection_test_leaks_nothing(emulator, fault):
     if fault:
-        fault(emulator)
+        fault(emulator, "")
     _, message = D360Hook().test_connection()
     assert message
     assert [canary for canary in CANARIES if canary in message] == []
