@@ -1,7 +1,6 @@
 """Numbers, bodies and keys do not appear where people or programs may read them."""
 
 import pytest
-from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from airflow_provider_d360.api.privacy import (
     conceal,
@@ -100,8 +99,9 @@ def test_anything_can_be_concealed(value, shown):
 
 
 def test_a_template_that_fails_is_explained_without_what_it_was_given():
-    environment = Environment(undefined=StrictUndefined, autoescape=True)
-    with pytest.raises(UndefinedError) as undefined:
-        environment.from_string("{{ book[to] }}").render(book={}, to="4915112345689")
-    assert explain_rendering(undefined.value) == "UndefinedError: 'dict object' has no attribute '49…89'"
+    class UndefinedError(RuntimeError):
+        __module__ = "jinja2.exceptions"
+
+    undefined = UndefinedError("'dict object' has no attribute '4915112345689'")
+    assert explain_rendering(undefined) == "UndefinedError: 'dict object' has no attribute '49…89'"
     assert explain_rendering(KeyError("canary")) == "KeyError"
