@@ -10,7 +10,7 @@ UV = .venv/bin/uv
 READY = $(VENV)/.ready-$(AIRFLOW)
 PYTEST = $(BIN)/python -m pytest
 
-.PHONY: help demo test lint format types core provider dags package system lock clean
+.PHONY: help demo test lint format types core provider dags package system benchmarks lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -49,6 +49,11 @@ package: $(READY) ## Documentation and the wheel, alone in a clean environment
 
 system: $(READY) ## A whole Airflow, and its user interface in a browser
 	$(PYTEST) tests/system
+
+benchmarks: $(READY) ## Figures beside a peer: imports, the receiver by itself and in the API server (8 minutes)
+	$(BIN)/python -m benchmarks.import_time
+	$(BIN)/python -m benchmarks.receiver
+	$(BIN)/python -m benchmarks.api_server
 
 lock: $(UV) ## Resolve requirements/ again (UPGRADE=1: to the newest versions)
 	for airflow in 3.1 3.2 3.3; do $(UV) pip compile --quiet --universal --python-version 3.10 --no-annotate \

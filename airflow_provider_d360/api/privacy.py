@@ -38,10 +38,9 @@ def private_strings(message: object) -> frozenset[str]:
 
 def explain_rendering(problem: Exception) -> str:
     """Say why a template cannot be rendered: in the words of Jinja, never in those of what it was given."""
-    from jinja2 import TemplateError
-
-    kind = type(problem).__name__
-    return f"{kind}: {scrub(str(problem))}" if isinstance(problem, TemplateError) else kind
+    kind = type(problem)
+    is_jinjas = any(parent.__module__ == "jinja2.exceptions" for parent in kind.__mro__)
+    return f"{kind.__name__}: {scrub(str(problem))}" if is_jinjas else kind.__name__
 
 
 def conceal(message: object) -> object:
