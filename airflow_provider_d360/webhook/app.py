@@ -88,7 +88,7 @@ class Receiver:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             # Of two headers of one name the caller's own comes first: Airflow's development mode appends one.
-            status = await self._take(dict(reversed(scope["headers"])), receive)
+            status = await self._take(dict(reversed(list(scope["headers"]))), receive)
         except DisconnectedError:
             return
         except TooLargeError:
