@@ -79,7 +79,8 @@ def examine(
 
     :param conn_id: The connection to check.
     :param to: Send a real message to this number; ``None`` sends nothing.
-    :param template: Send this approved template, which has no parameters, in place of a free text.
+    :param template: Send this approved template, with the seven parameters of an alert, in place of a free
+        text.
     :param language: The language of that template.
     """
     from airflow_provider_d360.hooks.d360 import D360Hook
@@ -137,15 +138,22 @@ def _webhook(hook: D360Hook) -> tuple[str, str]:
 def _message(hook: D360Hook, to: str, template: str | None, language: str | None) -> tuple[str, str]:
     from airflow_provider_d360 import messages
     from airflow_provider_d360.api.privacy import mask_number
+    from airflow_provider_d360.notifications import alerts
 
-    text = f"Test of the Airflow connection {hook.d360_conn_id}: alerts reach this phone."
-    message = messages.template(template, language or "en") if template else messages.text(text)
-    sent = hook.send(to, message)
+    said = f"Test of the Airflow connection {hook.d360_conn_id}: alerts reach this phone."
+    message: messages.TextMessage | messages.TemplateMessage = messages.text(said)
+    if template:
+        values = alerts.parameters(alerts.Alert(alerts.TEST, "airflow d360 check", details=said))
+        message = messages.template(template, language or "en", body=values)
+    sent = hook.send(to, message, on_newline="flatten")
     return "ok", f"accepted for {mask_number(to)}, message id {sent.message_id}: look at the phone"
 
 
 def check(args: argparse.Namespace) -> int:
     """Run the check, print what it finds, and give the exit code."""
+    if args.template and not args.to:
+        print("--template needs --to: whom to send it to", file=sys.stderr)
+        return 2
     findings, out = [], sys.stdout
     with contextlib.redirect_stdout(sys.stderr):  # Airflow logs to stdout, where a program may be reading
         for finding in examine(args.conn_id, args.to, args.template, args.language):
@@ -165,8 +173,8 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
     "--conn-id": {"default": "d360_default", "help": "the connection to check (default: d360_default)"},
     "--to": {"help": "send a real message to this number; without it nothing is sent"},
     "--template": {
-        "help": "send this approved template, one without parameters; a free text reaches only people "
-        "who wrote within the last 24 hours"
+        "help": "with --to: send this approved template, with the parameters of an alert; a free text "
+        "reaches only people who wrote within the last 24 hours"
     },
     "--language": {"help": "the language of the template (default: en)"},
     "--output": {"choices": ("text", "json"), "default": "text", "help": "how to print (default: text)"},

@@ -3,7 +3,7 @@ Alert the people on call when a task fails, and tell them when it works again.
 
 Needs the connection ``d360_default``, a variable ``on_call`` with their numbers, separated by commas, and
 the approved template ``airflow_alert`` of docs/alerting.md: free text reaches only people who wrote to you
-within the last 24 hours; everybody else gets the template.
+within the last 24 hours.
 
 The first failure is told at once. More of the same within an hour are counted, and told with the next one.
 """
@@ -21,12 +21,8 @@ with DAG(
     "example_d360_alert_on_failure",
     schedule=None,
     default_args={
-        "on_failure_callback": D360Notifier(
-            to=ON_CALL, fallback_template="airflow_alert", cooldown_seconds=3600
-        ),
-        "on_success_callback": D360Notifier(
-            to=ON_CALL, fallback_template="airflow_alert", only_after_failure=True
-        ),
+        "on_failure_callback": D360Notifier(to=ON_CALL, template="airflow_alert", cooldown_seconds=3600),
+        "on_success_callback": D360Notifier(to=ON_CALL, template="airflow_alert", only_after_failure=True),
     },
 ):
     # [END alert_on_failure]

@@ -306,6 +306,7 @@ class D360Hook(BaseHook):
         if self._ends is not None:
             left = max(0.0, self._ends - time.monotonic())
             transport.account = replace(transport.account, budget_seconds=left)
+            transport.ends = self._ends
         return transport
 
     @classmethod

@@ -52,6 +52,7 @@ RECOVERED = Event("recovered", "Task recovered", "🟢")
 DAG_FAILED = Event("dag_failed", "DAG failed", "🔴", is_problem=True)
 DAG_SUCCEEDED = Event("dag_succeeded", "DAG succeeded", "🟢", is_success=True)
 DAG_RECOVERED = Event("dag_recovered", "DAG recovered", "🟢")
+TEST = Event("test", "Test of the alerts", "🔵")
 DEADLINE = Event("deadline", "Deadline missed", "⏰", is_problem=True)
 
 _RECOVERY = {SUCCEEDED: RECOVERED, DAG_SUCCEEDED: DAG_RECOVERED}
@@ -255,11 +256,19 @@ def _error(error: object, redact: Callable[[str], str]) -> tuple[str, str]:
     """Name an error, and say it in one line."""
     if error is None:
         return "", ""
-    said = next((line for line in redact(str(error)).splitlines() if line.strip()), "")
+    said = next((line for line in redact(_words(error)).splitlines() if line.strip()), "")
     if not isinstance(error, BaseException):
         return "", _flat(said)
     kind = type(error).__name__
     return kind, _flat(f"{kind}: {said}" if said else kind)
+
+
+def _words(error: object) -> str:
+    """Let an error speak; one that cannot, or not in Unicode, must not cost the alert."""
+    try:
+        return str(error).encode("utf-8", "replace").decode()
+    except Exception:  # noqa: BLE001 - anybody's code
+        return ""
 
 
 def _attempt(ti: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,13 +36,15 @@ class _Errand:
     :param everybody: Who is to get it.
     :param message: What it says.
     :param fallback: What it says to those for whom the 24-hour window is closed.
-    :param undo: What to do when it reached nobody.
+    :param default: What goes out when ``message`` cannot be sent.
+    :param settle: What to do afterwards, knowing whether it reached anybody.
     """
 
     everybody: list[str]
     message: Message
     fallback: Message | None
-    undo: Callable[[], None] | None = None
+    default: Message | None
+    settle: Callable[[bool], None] | None = None
 
 
 class D360Notifier(TextNotifier):
@@ -59,15 +62,16 @@ class D360Notifier(TextNotifier):
     :param to: A phone number with country code, or a business-scoped user id; several with commas between
         them, or a list. (templated)
     :param message: What to say in place of the default alert: a text, or anything from
-        :mod:`airflow_provider_d360.messages`. When it cannot be rendered, the default alert goes out.
-        (templated)
+        :mod:`airflow_provider_d360.messages`. When it cannot be rendered, or is refused, the default
+        alert goes out. (templated)
     :param template: The approved template to send, with the seven parameters of the default alert: event,
         DAG, task, run, try, reason, link. (templated)
     :param language: The language of the templates; ``en`` if none is given. (templated)
     :param fallback_template: The template, with the same parameters, that goes out once when the 24-hour
         window turns out to be closed. (templated)
     :param cooldown_seconds: After an alert, hold back those of the same event, DAG, task and class of error
-        to the same people for so long; the next one tells how many there were. ``0`` holds nothing back, but
+        to the same people for so long; the next one tells how many there were, if it is a text or a template
+        of the default alert. ``0`` holds nothing back, but
         remembers for ``only_after_failure``. Without it, nothing is remembered.
     :param only_final_try: Be silent about a try that will be followed by another.
     :param only_after_failure: As ``on_success_callback``: send only when an alert about a problem went out to
@@ -102,6 +106,7 @@ class D360Notifier(TextNotifier):
         super().__init__(**kwargs)
         if message is not None and template is not None:
             raise TypeError("D360Notifier takes a message or a template, not both")
+        _check_cooldown(cooldown_seconds)
         self.to = to
         self.message = message
         self.template = template
@@ -129,10 +134,10 @@ class D360Notifier(TextNotifier):
             outcomes: list[Outcome] = []
             try:
                 hook = ready._hook(ends, errand)
-                outcomes = deliver(hook, errand.everybody, errand.message, errand.fallback)
+                outcomes = deliver(hook, errand.everybody, errand)
             finally:
-                if errand.undo and not _reached_anybody(outcomes):
-                    errand.undo()
+                if errand.settle:
+                    errand.settle(_reached_anybody(outcomes))
             failures.update(self._report(errand.everybody, outcomes))
 
     async def async_notify(self, context: Context) -> None:
@@ -147,10 +152,11 @@ class D360Notifier(TextNotifier):
             outcomes: list[Outcome] = []
             try:
                 hook = ready._hook(ends, errand)
-                outcomes = await adeliver(hook, errand.everybody, errand.message, errand.fallback)
+                outcomes = await adeliver(hook, errand.everybody, errand)
             finally:
-                if errand.undo and not _reached_anybody(outcomes):
-                    await sync_to_async(errand.undo, thread_sensitive=False)()
+                if errand.settle:
+                    settle = sync_to_async(errand.settle, thread_sensitive=False)
+                    await settle(_reached_anybody(outcomes))
             failures.update(self._report(errand.everybody, outcomes))
 
     def payload(self, alert: Alert, repeats: str = "") -> Message:
@@ -158,7 +164,7 @@ class D360Notifier(TextNotifier):
         if self.template:
             return self._template(self.template, alert, repeats)
         if isinstance(self.message, Mapping):
-            return self.message
+            return _with_repeats(self.message, repeats)
         if self.message:
             said = f"{self.message}\n({repeats})" if repeats else self.message
             return said if len(said) <= _LONGEST_TEXT else f"{said[: _LONGEST_TEXT - 1]}…"
@@ -170,7 +176,7 @@ class D360Notifier(TextNotifier):
     def _hook(self, ends: float, errand: _Errand) -> D360Hook:
         from airflow_provider_d360.hooks.d360 import D360Hook
 
-        reserved = MEMORY_SECONDS if errand.undo else 0.0
+        reserved = MEMORY_SECONDS if errand.settle else 0.0
         return D360Hook(self.d360_conn_id, budget_seconds=ends - reserved - time.monotonic())
 
     def _prepare(self, context: Context) -> tuple[D360Notifier, _Errand | None]:
@@ -199,7 +205,10 @@ class D360Notifier(TextNotifier):
             self.log.info("No alert: one like it went out within %s seconds; counted", self.cooldown_seconds)
             return None
         repeats = alerts.repeated(before.held, before.since)
-        return self._to_send(everybody, alert, repeats, lambda: memory.restore(before))
+        cooldown = self.cooldown_seconds
+        return self._to_send(
+            everybody, alert, repeats, lambda reached: memory.settle(before, cooldown, reached=reached)
+        )
 
     def _all_clear(self, alert: Alert, everybody: list[str], memory: Memory) -> _Errand | None:
         try:
@@ -210,13 +219,18 @@ class D360Notifier(TextNotifier):
         if not ended:
             return None
         told = alerts.recovered(alert, min(row.since for row in ended), sum(row.held for row in ended))
-        return self._to_send(everybody, told, "", lambda: memory.remember(ended))
+        return self._to_send(everybody, told, "", lambda reached: None if reached else memory.remember(ended))
 
     def _to_send(
-        self, everybody: list[str], alert: Alert, repeats: str = "", undo: Callable[[], None] | None = None
+        self,
+        everybody: list[str],
+        alert: Alert,
+        repeats: str = "",
+        settle: Callable[[bool], None] | None = None,
     ) -> _Errand:
         fallback = self._template(self.fallback_template, alert, repeats) if self.fallback_template else None
-        return _Errand(everybody, self.payload(alert, repeats), fallback, undo)
+        default = alerts.text(alert, repeats) if self.message else None
+        return _Errand(everybody, self.payload(alert, repeats), fallback, default, settle)
 
     def _report(self, everybody: Sequence[str], outcomes: Sequence[Outcome]) -> dict[str, D360Error]:
         failures = {}
@@ -251,6 +265,20 @@ class D360Notifier(TextNotifier):
 
 
 send_d360_notification = D360Notifier
+
+
+def _check_cooldown(seconds: object) -> None:
+    if seconds is None or (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
+        return
+    raise TypeError(f"cooldown_seconds is a number of seconds, not {seconds!r}")
+
+
+def _with_repeats(message: Mapping[str, Any], repeats: str) -> Mapping[str, Any]:
+    """Tell in a text how many alerts were held back; other messages have no place for that."""
+    text = message.get("text")
+    if not repeats or message.get("type") != "text" or not isinstance(text, Mapping):
+        return message
+    return {**message, "text": {**text, "body": f"{text.get('body')}\n({repeats})"}}
 
 
 def _store() -> Store:

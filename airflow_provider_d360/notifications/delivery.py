@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from airflow_provider_d360.api.errors import D360Error, D360RecipientError, D360RequestError, Refusal
+from airflow_provider_d360.api.errors import D360Error, D360RequestError, Refusal
 
 if TYPE_CHECKING:
     from airflow_provider_d360.api.results import Sent
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 Message: TypeAlias = "str | Mapping[str, Any]"
 Outcome: TypeAlias = "Sent | D360Error"
+
+log = logging.getLogger(__name__)
 
 _AT_ONCE = 8
 _WINDOW_CLOSED = 131047
@@ -34,44 +37,57 @@ def recipients(to: object) -> list[str]:
     return list(dict.fromkeys(filter(None, everybody)))
 
 
-def deliver(
-    hook: D360Hook, everybody: Sequence[str], message: Message, fallback: Message | None
-) -> list[Outcome]:
+class Words(Protocol):
     """
-    Send a message to everybody, and return for each what became of it.
+    What an alert says, and what it says instead.
 
-    :param fallback: The template that goes out in its place to those for whom the 24-hour window is closed.
+    :param message: What is tried first.
+    :param fallback: The template for those for whom the 24-hour window is closed.
+    :param default: What goes out when ``message`` itself is refused.
     """
+
+    @property
+    def message(self) -> Message: ...
+    @property
+    def fallback(self) -> Message | None: ...
+    @property
+    def default(self) -> Message | None: ...
+
+
+def deliver(hook: D360Hook, everybody: Sequence[str], words: Words) -> list[Outcome]:
+    """Send an alert to everybody, and return for each what became of it."""
     hook.get_conn()  # a wrong connection is one error, and not one for each recipient
 
     def one(to: str) -> Outcome:
-        try:
+        said = words.message
+        while True:
             try:
-                return hook.send(to, message, on_newline="flatten")
-            except D360RecipientError as error:
-                return hook.send(to, _instead(fallback, error), on_newline="flatten")
-        except D360Error as error:
-            return error
+                return hook.send(to, said, on_newline="flatten")
+            except D360Error as error:
+                instead = _instead(words, said, error)
+                if instead is None:
+                    return error
+                said = instead
 
     with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(everybody))) as pool:
         return list(pool.map(one, everybody))
 
 
-async def adeliver(
-    hook: D360Hook, everybody: Sequence[str], message: Message, fallback: Message | None
-) -> list[Outcome]:
+async def adeliver(hook: D360Hook, everybody: Sequence[str], words: Words) -> list[Outcome]:
     """Do the same as :func:`deliver` without blocking the event loop."""
     await hook.aget_conn()
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def one(to: str) -> Outcome:
-        try:
+        said = words.message
+        while True:
             try:
-                return await hook.asend(to, message, on_newline="flatten")
-            except D360RecipientError as error:
-                return await hook.asend(to, _instead(fallback, error), on_newline="flatten")
-        except D360Error as error:
-            return error
+                return await hook.asend(to, said, on_newline="flatten")
+            except D360Error as error:
+                instead = _instead(words, said, error)
+                if instead is None:
+                    return error
+                said = instead
 
     async def in_turn(to: str) -> Outcome:
         async with turn:
@@ -83,7 +99,11 @@ async def adeliver(
         await hook.aclose()
 
 
-def _instead(fallback: Message | None, error: D360RecipientError) -> Message:
-    if fallback is None or error.refusal.code != _WINDOW_CLOSED:
-        raise error
-    return fallback
+def _instead(words: Words, said: Message, error: D360Error) -> Message | None:
+    """Find what to say next, to somebody who has got nothing; each is said once."""
+    if isinstance(error, D360RequestError) and said is words.message and words.default is not None:
+        log.warning("The message is refused, so the default one goes out: %s", error)
+        return words.default
+    if error.refusal.code == _WINDOW_CLOSED and said is not words.fallback:
+        return words.fallback
+    return None

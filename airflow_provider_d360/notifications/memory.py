@@ -51,9 +51,16 @@ class Memory:
         subject = self._subject(alert) if alert.event.is_problem else None
         return self._ask(lambda alerts: alerts.claim(fingerprint, subject, time.time(), cooldown_seconds))
 
-    def restore(self, before: AlertRow) -> None:
-        """Take a claim back: the alert reached nobody."""
-        self._try(lambda alerts: alerts.restore(before))
+    def settle(self, before: AlertRow, cooldown_seconds: float, *, reached: bool) -> None:
+        """Begin the cooldown of an alert that went out, or take the claim of one that reached nobody back."""
+        if reached:
+            quiet_until = time.time() + cooldown_seconds
+            self._try(
+                lambda alerts: alerts.confirm(before.fingerprint, quiet_until),
+                "went out may come again early",
+            )
+        else:
+            self._try(lambda alerts: alerts.restore(before), "reached nobody counts as sent")
 
     def recover(self, alert: Alert) -> list[AlertRow]:
         """
@@ -65,7 +72,7 @@ class Memory:
 
     def remember(self, rows: Sequence[AlertRow]) -> None:
         """Take a recovery back: it reached nobody."""
-        self._try(lambda alerts: alerts.remember(rows))
+        self._try(lambda alerts: alerts.remember(rows), "reached nobody counts as sent")
 
     def _subject(self, alert: Alert) -> str:
         return self._digest(alert.dag, alert.task, alert.map_index)
@@ -74,11 +81,11 @@ class Memory:
         """Write a key of the table, in which nobody reads a number."""
         return hashlib.sha256(json.dumps([parts, self._to]).encode()).hexdigest()
 
-    def _try(self, work: Callable[[Alerts], None]) -> None:
+    def _try(self, work: Callable[[Alerts], None], otherwise: str) -> None:
         try:
             self._ask(work)
         except ForgetfulError as problem:
-            log.warning("An alert that reached nobody counts as sent. %s", problem)
+            log.warning("An alert that %s. %s", otherwise, problem)
 
     def _ask(self, work: Callable[[Alerts], T]) -> T:
         def ask() -> T:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airflow.sdk import BaseNotifier
+from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 
 from airflow_provider_d360.api.privacy import explain_rendering
 
@@ -37,13 +38,13 @@ class TextNotifier(BaseNotifier):
         try:
             return self.render_template(getattr(self, name), values, environment)
         except Exception as problem:
-            if name != "message":
-                raise
-            self.log.warning(
-                "The message cannot be rendered, so the default one goes out: %s",
-                explain_rendering(problem),
-            )
-            return None
+            why = explain_rendering(problem)
+            if name == "message":
+                self.log.warning("The message cannot be rendered, so the default one goes out: %s", why)
+                return None
+            if isinstance(problem, AirflowException | AirflowRuntimeError):
+                raise  # of a variable that is missing
+        raise ValueError(f"The field {name!r} cannot be rendered: {why}")
 
     def _environment(self, dag: Any) -> Environment:
         """Take the DAG's filters and macros; a serialized DAG, as in ``airflow dags test``, has none."""

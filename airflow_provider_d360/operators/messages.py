@@ -128,16 +128,8 @@ class D360SendMessageOperator(ConcealingOperator):
         return D360Hook(self.d360_conn_id)
 
     def execute(self, context: Context) -> str | None:
-        try:
-            with fail_at_once(self.d360_conn_id, retry_ambiguous=self.on_ambiguous == "resend"):
-                message_id = self._send_once(context)
-        except AirflowTaskTimeout:
-            if self.on_ambiguous == "resend":
-                raise
-            raise AirflowFailException(
-                "The task's execution_timeout ended while the message was being sent; it may be on its way. "
-                "Look for its status before sending it again."
-            ) from None
+        with fail_at_once(self.d360_conn_id, retry_ambiguous=self.on_ambiguous == "resend"):
+            message_id = self._send_once(context)
         if self.wait_for:
             if not message_id:
                 raise AirflowFailException(
@@ -186,10 +178,20 @@ class D360SendMessageOperator(ConcealingOperator):
             preflight=self.preflight,
             biz_opaque_callback_data=intent.name,
         )
-        sent = record.send(lambda: self.hook.call(call))
-        self.message_id = sent.message_id
-        self.log.info("Accepted for %s: message id %s", mask_number(to), sent.message_id)
-        self._note(context, str(to), intent.name)
+        transport = self.hook.get_conn()
+        transport.sleep = record.forgetting(transport.sleep)
+        try:
+            sent = record.send(lambda: self.hook.call(call))
+            self.message_id = sent.message_id
+            self.log.info("Accepted for %s: message id %s", mask_number(to), sent.message_id)
+            self._note(context, str(to), intent.name)
+        except AirflowTaskTimeout:
+            if self.on_ambiguous == "resend":
+                raise
+            raise AirflowFailException(
+                "The task's execution_timeout ended while the message was being sent; it may be on its way. "
+                "Look for its status before sending it again."
+            ) from None
         return sent.message_id
 
     def _find(self, intent: str) -> str | None:

@@ -127,9 +127,7 @@ class SendRecord:
             log.warning("The answer was lost, but a status proves that the message was accepted.")
             outcome = Sent(found)
         except D360Error:
-            if self._store is not None:
-                with contextlib.suppress(AirflowRuntimeError, OSError):
-                    self._store.delete(_KEY)
+            self._forget()
             raise
         try:
             self._write(sent=True, message_id=outcome.message_id)
@@ -137,6 +135,21 @@ class SendRecord:
             # The message is out: failing here would make Airflow try it again.
             log.warning("The message's id could not be stored: %s", type(problem).__name__)
         return outcome
+
+    def forgetting(self, sleep: Callable[[float], None]) -> Callable[[float], None]:
+        """Make waits in which no intent stands: 360dialog has refused, and who is killed has sent nothing."""
+
+        def wait(seconds: float) -> None:
+            self._forget()
+            sleep(seconds)
+            self._write(sent=False)
+
+        return wait
+
+    def _forget(self) -> None:
+        if self._store is not None:
+            with contextlib.suppress(AirflowRuntimeError, OSError):
+                self._store.delete(_KEY)
 
     def _write(self, **state: Any) -> None:
         if self._store is not None:

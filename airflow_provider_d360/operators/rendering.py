@@ -47,9 +47,12 @@ class ConcealingOperator(BaseOperator):
             for name, template in templates.items()
         }
         self.__dict__.update(
-            {name: mask_number(value) if name == "to" else conceal(value) for name, value in values.items()},
-            _rendered=values,
+            {name: self.concealed(name, value) for name, value in values.items()}, _rendered=values
         )
+
+    def concealed(self, name: str, value: Any) -> Any:
+        """Write a value of a private field for everybody."""
+        return mask_number(value) if name == "to" else conceal(value)
 
     def _rendered_in_private(
         self, name: str, template: Any, context: Any, jinja_env: Any, seen_oids: set[int]
@@ -66,11 +69,10 @@ class ConcealingOperator(BaseOperator):
         raise ValueError(text)
 
     def _render(self, template: Any, context: Any, dag: Any = None) -> Any:
-        from jinja2.nativetypes import NativeEnvironment
+        from jinja2.nativetypes import NativeEnvironment, native_concat
 
-        value = super()._render(template, context, dag)
-        if value is None or isinstance(value, dict | list):
-            return value
         if not isinstance(template.environment, NativeEnvironment):
-            return value
-        return "".join(map(str, template.root_render_func(template.new_context(context))))
+            return super()._render(template, context, dag)
+        nodes = list(template.root_render_func(template.new_context(context)))
+        value = native_concat(nodes)
+        return value if value is None or isinstance(value, dict | list) else "".join(map(str, nodes))

@@ -1,4 +1,4 @@
-"""When Airflow shall try a task again, as the error itself knows it. From Airflow 3.3; harmless before."""
+"""When Airflow shall try a task again, as the error itself knows it. Tasks take that from Airflow 3.3 on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class D360RetryPolicy(RetryPolicy):
     """
     Wait as long as 360dialog asks for, and do not retry what cannot succeed.
 
-    For tasks of your own that call :class:`~airflow_provider_d360.hooks.d360.D360Hook`, as in
+    For tasks of your own, on Airflow 3.3 and later, that call
+    :class:`~airflow_provider_d360.hooks.d360.D360Hook`, as in
     ``@task(retries=5, retry_policy=D360RetryPolicy())``. The operators have it already. A rate limit then
     costs no worker: the scheduler waits. Airflow's ``retries`` still bound how often.
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
 
 from airflow_provider_d360.operators.failures import fail_at_once
 from airflow_provider_d360.operators.rendering import ConcealingOperator
@@ -22,7 +21,7 @@ _CONFIRM_EVERY_SECONDS = 2.0
 
 class D360ConfigureWebhookOperator(ConcealingOperator):
     """
-    Make 360dialog deliver to a URL, and return the URL it delivered to before.
+    Make 360dialog deliver to a URL, and return the URL it delivered to before, without its query.
 
     A number has one webhook. The operator reads what is set, does nothing when that is already right,
     refuses to take the place of another URL unless ``replace`` says so, sets the new one, and reads it back.
@@ -44,7 +43,7 @@ class D360ConfigureWebhookOperator(ConcealingOperator):
     """
 
     template_fields: Sequence[str] = ("url", "headers", "d360_conn_id")
-    private_fields: ClassVar[frozenset[str]] = frozenset({"headers"})
+    private_fields: ClassVar[frozenset[str]] = frozenset({"url", "headers"})
     ui_color = "#25d366"
 
     def __init__(
@@ -79,49 +78,50 @@ class D360ConfigureWebhookOperator(ConcealingOperator):
         with fail_at_once(self.d360_conn_id):
             return self._configure()
 
+    def concealed(self, name: str, value: Any) -> Any:
+        return shown(value) if name == "url" else super().concealed(name, value)
+
     def _configure(self) -> str | None:
-        self.hook.check_webhook_url(self.url)
+        url = self.rendered("url")
+        self.hook.check_webhook_url(url)
         headers = self.rendered("headers")
         wanted = self.hook.webhook_headers(headers)
         before = self.hook.get_webhook(self.level)
-        if before.url == self.url and _same(before.headers, wanted) and not self.override_all:
-            self.log.info("The webhook is already right: %s", shown(self.url))
-            return _without_login(before.url)
-        if before.url and before.url != self.url and not self.replace:
+        if before.url == url and _same(before.headers, wanted) and not self.override_all:
+            self.log.info("The webhook is already right: %s", shown(url))
+            return shown(before.url)
+        if before.url and before.url != url and not self.replace:
             raise _refused(
                 f"Another webhook is set: {shown(before.url)}",
                 "Pass replace=True if this DAG may take its place; nothing will be delivered there any more.",
             )
-        self.hook.configure_webhook(self.url, headers, level=self.level, override_all=self.override_all)
-        self._confirm(wanted)
-        self.log.info("The webhook is now %s, before %s", shown(self.url), shown(before.url))
-        return _without_login(before.url)
+        self.hook.configure_webhook(url, headers, level=self.level, override_all=self.override_all)
+        self._confirm(url, wanted)
+        self.log.info("The webhook is now %s, before %s", shown(url), shown(before.url))
+        return shown(before.url)
 
-    def _confirm(self, wanted: Mapping[str, str]) -> None:
+    def _confirm(self, url: str, wanted: Mapping[str, str]) -> None:
         deadline = time.monotonic() + (self.confirm_seconds if self.level == "waba" else 0.0)
         while True:
             now = self.hook.get_webhook(self.level)
-            if now.url == self.url and (not now.headers or _same(now.headers, wanted)):
+            if now.url == url and (not now.headers or _same(now.headers, wanted)):
                 return
             if time.monotonic() >= deadline:
                 raise _refused(
-                    f"The webhook was set, but {shown(now.url)} is read back{_which(now, self.url)}",
+                    f"The webhook was set, but {shown(now.url)} is read back{_which(now, url)}",
                     "Look at it in the 360dialog Hub; somebody else may be setting it too.",
                 )
             time.sleep(min(_CONFIRM_EVERY_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
 def shown(url: str | None) -> str | None:
-    """Write a URL for the log: without login, and without a query, which may hold a token."""
-    clean = _without_login(url)
-    return clean and clean.partition("?")[0]
-
-
-def _without_login(url: str | None) -> str | None:
+    """Write a URL for everybody: without login, and without a query, which may hold a token."""
     if url is None:
         return None
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    before_query = str(url).partition("?")[0].partition("#")[0]
+    scheme, separator, rest = before_query.rpartition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _same(left: Mapping[str, str], right: Mapping[str, str]) -> bool:

@@ -12,6 +12,7 @@ from airflow_provider_d360.store.database import Database
 from airflow_provider_d360.store.tables import ALERTS
 
 _REMEMBERED_SECONDS = 90 * 86_400.0
+SENDING_SECONDS = 20.0  # after which Airflow has ended a callback
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Alerts:
         Take the right to send an alert now, and return what was remembered before, for :meth:`restore`.
 
         Of several processes that ask at once, one gets it. For the others, and until the cooldown is over,
-        the answer is ``None``, and the alert is counted as held back.
+        the answer is ``None``, and the alert is counted as held back. The cooldown lasts no longer than
+        sending may take, until :meth:`confirm` says that the alert went out: whoever got the right may die.
 
         :param subject: Whose recovery would end this problem; ``None`` when it is none.
         """
@@ -63,10 +65,20 @@ class Alerts:
             if now < before.quiet_until:
                 _write(connection, replace(before, held=before.held + 1))
                 return None
-            _write(connection, AlertRow(fingerprint, subject, now, now + cooldown_seconds, 0))
+            quiet_until = now + min(cooldown_seconds, SENDING_SECONDS)
+            _write(connection, AlertRow(fingerprint, subject, now, quiet_until, 0))
             return before
 
         return self._database.write(work)
+
+    def confirm(self, fingerprint: str, quiet_until: float) -> None:
+        """Begin the cooldown of an alert that went out."""
+        mine = (ALERTS.c.fingerprint == fingerprint) & (ALERTS.c.quiet_until < quiet_until)
+        self._database.write(
+            lambda connection: (
+                connection.execute(update(ALERTS).where(mine).values(quiet_until=quiet_until)).rowcount
+            )
+        )
 
     def restore(self, before: AlertRow) -> None:
         """Undo a claim whose alert reached nobody: the next one goes at once, and counts this one."""

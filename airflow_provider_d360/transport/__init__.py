@@ -113,7 +113,8 @@ class Transport:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.account = account
-        self._sleep, self._asleep, self._jitter = sleep, asleep, jitter
+        self.ends: float | None = None  # on the monotonic clock: the end of all calls together
+        self.sleep, self._asleep, self._jitter = sleep, asleep, jitter
         self._session: requests.Session | None = None
         self._async_session: aiohttp.ClientSession | None = None
 
@@ -133,7 +134,7 @@ class Transport:
                 wait = self._wait(call, error, attempt, deadline)
                 if wait is None:
                     raise
-            self._sleep(wait)
+            self.sleep(wait)
 
     async def aperform(self, call: Call[T]) -> T:
         """
@@ -179,7 +180,8 @@ class Transport:
         return wait
 
     def _deadline(self, call: Call[Any]) -> float:
-        return time.monotonic() + self.account.budget_seconds + call.extra_seconds
+        usual = time.monotonic() + self.account.budget_seconds + call.extra_seconds
+        return usual if self.ends is None else min(usual, self.ends)
 
     def _attempt_seconds(self, call: Call[Any], deadline: float) -> float:
         return max(0.1, min(self.account.timeout_seconds + call.extra_seconds, deadline - time.monotonic()))

@@ -90,22 +90,10 @@ def _nothing_is_sent_and_an_email_is_written(emulator, output):
 ERROR = ["ValueError: no orders since midnight"] if installed("apache-airflow") >= "3.3" else []
 
 
-def close_the_window(emulator: Emulator) -> None:
-    emulator.refuse(131047, times=1)
-
-
 def _one_alert_goes_out(emulator, output):
     (alert,) = emulator.sent
     assert alert.to == RECIPIENT
-    said = alert.body["text"]["body"].splitlines()
-    assert said[:3] == ["🔴 Task failed", "DAG: example_d360_alert_on_failure", "Task: load_orders"]
-    assert said[4:-1] == ["Try: 1 of 1", *ERROR]
-    assert said[-1].startswith("http://localhost:8080/dags/example_d360_alert_on_failure/runs/")
     assert "Alert accepted for 49…89" in output
-
-
-def _the_template_goes_out_instead(emulator, output):
-    (alert,) = emulator.sent
     assert alert.body["template"]["name"] == "airflow_alert"
     values = [value["text"] for value in alert.body["template"]["components"][0]["parameters"]]
     assert values[:3] == ["Task failed", "example_d360_alert_on_failure", "load_orders"]
@@ -172,7 +160,6 @@ EXPECTATIONS: list[tuple[str, Prepare, Expect]] = [
     ("example_d360_branch_on_error", nothing, _the_message_arrives_and_no_email_is_written),
     ("example_d360_branch_on_error", refuse_the_recipient, _nothing_is_sent_and_an_email_is_written),
     ("example_d360_alert_on_failure", nothing, _one_alert_goes_out),
-    ("example_d360_alert_on_failure", close_the_window, _the_template_goes_out_instead),
     ("example_d360_send_document", nothing, _a_document_goes_out_and_another_one_to_two_people),
     ("example_d360_template_lifecycle", nothing, _a_template_comes_and_goes),
     ("example_d360_download_media", _two_files_wait, _two_files_arrive),

@@ -45,6 +45,14 @@ def test_a_template_is_sent_when_one_is_named(d360_emulator, capsys):
     assert run(capsys, "--to", TO, "--template", "alert", "--language", "de")[0] == 0
     template = d360_emulator.sent[0].body["template"]
     assert (template["name"], template["language"]["code"]) == ("alert", "de")
+    values = [value["text"] for value in template["components"][0]["parameters"]]
+    assert values[:2] == ["Test of the alerts", "airflow d360 check"]
+    assert len(values) == 7
+
+
+def test_a_template_for_nobody_is_a_command_called_wrongly(d360_emulator, capsys):
+    assert run(capsys, "--template", "alert") == (2, "")
+    assert d360_emulator.requests == []
 
 
 def test_a_configured_webhook_is_shown_without_its_query(d360_emulator, capsys):

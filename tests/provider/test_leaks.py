@@ -48,7 +48,8 @@ KEY = "canary-key-5d1c9e"
 NUMBER = "4915112345689"
 TEXT = "canary text, private"
 LOGIN = "canary-password"
-CANARIES = (KEY, NUMBER, "15112345689", TEXT, LOGIN, "Y2FuYXJ5")  # the last: a login in base64
+TOKEN = "canary-token"
+CANARIES = (KEY, NUMBER, "15112345689", TEXT, LOGIN, TOKEN, "Y2FuYXJ5")  # the last: a login in base64
 
 
 PATH = "report.pdf"
@@ -76,7 +77,7 @@ TASKS = {
     "compared template": lambda: send(template("t", "en", body=["{{ text }}"]), preflight=True),
     "resent": lambda: send(on_ambiguous="resend", resend=True, retries=2),
     "webhook": lambda: D360ConfigureWebhookOperator(
-        task_id="t", url="https://hooks.example/d360", headers={"X-Token": "{{ text }}"}
+        task_id="t", url="https://hooks.example/d360?token={{ token }}", headers={"X-Token": "{{ text }}"}
     ),
     "upload": lambda: D360UploadMediaOperator(task_id="t", path="{{ folder }}/report.pdf"),
     "download": lambda: D360DownloadMediaOperator(task_id="t", media_id="{{ media }}", path="{{ folder }}/x"),
@@ -102,7 +103,12 @@ TASKS = {
 def echo(status):
     """Let answers repeat everything that a gateway was told."""
     known = f"{KEY} {NUMBER} +49 151 123456-89 {LOGIN} "
-    return lambda emulator, told: emulator.fail_next(faults.answers(status, 3 * f"{known}{told} "), 9)
+
+    def fault(emulator, told):
+        emulator.fail_next(faults.answers(status, 3 * f"{known}{told} "))
+        emulator.fail_next(faults.answers(status, 3 * known), 8)
+
+    return fault
 
 
 def order(fault):
@@ -146,7 +152,7 @@ def everything_visible(operator, context, **values):
     with DAG("dag", schedule=None) as dag:
         dag.add_task(operator)
     try:
-        operator.render_template_fields({"to": NUMBER, "text": TEXT, **values})
+        operator.render_template_fields({"to": NUMBER, "text": TEXT, "token": TOKEN, **values})
         seen.append(repr(operator.execute(context)))
     except TaskDeferred as deferred:
         seen += [repr(deferred.trigger.serialize()), repr(deferred.kwargs)]
@@ -202,7 +208,7 @@ def test_no_task_leaks_whatever_happens(emulator, caplog, capsys, tmp_path, name
     caplog.set_level(logging.DEBUG)
     (tmp_path / PATH).write_bytes(b"%PDF-1.4 " + TEXT.encode())
     hook = D360Hook()
-    hook.configure_webhook("https://hooks.example/before", {"X-Token": TEXT})
+    hook.configure_webhook(f"https://hooks.example/d360?token=old-{TOKEN}", {"X-Token": TEXT})
     media_id = upload_media(hook.get_conn(), str(tmp_path / PATH))
     tell_of_a_failure()
     if fault:
@@ -221,6 +227,8 @@ ALERTS = {
     "fallback": {"message": "{{ dag_run.conf.text }}", "fallback_template": "pager"},
     "cooldown": {"cooldown_seconds": 60},
     "unrenderable": {"message": TEXT + "{{ nobody.name }}"},
+    "unsendable": {"message": {"type": "text", "text": {"body": 5000 * TEXT}}},
+    "nobody to render": {"template": "pager", "language": "{{ fail(dag_run.conf) }}"},
 }
 TELLING = ("text", "image", "template", "resent", "webhook", "fallback")  # whose first request holds the text
 
@@ -232,7 +240,15 @@ def test_no_alert_leaks_whatever_happens(emulator, caplog, capsys, tmp_path, nam
     if fault:
         fault(emulator, TEXT if name in TELLING else "")
     seen = []
-    context = {"exception": ValueError("no rows"), "dag_run": {"conf": {"to": NUMBER, "text": TEXT}}}
+
+    def fail(conf):
+        raise KeyError(conf)
+
+    context = {
+        "fail": fail,
+        "exception": ValueError("no rows"),
+        "dag_run": {"conf": {"to": NUMBER, "text": TEXT}},
+    }
     notifier = D360Notifier(to="{{ dag_run.conf.to }}", **ALERTS[name])
     try:
         notifier(context)

@@ -27,7 +27,7 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow_provider_d360.api.errors import D360AmbiguousError, D360Error, D360RecipientError
 from airflow_provider_d360.emulator import faults
 from airflow_provider_d360.hooks import pace
-from airflow_provider_d360.messages import template
+from airflow_provider_d360.messages import image, template
 from airflow_provider_d360.notifications.d360 import D360Notifier, send_d360_notification
 
 TO = "4915112345689"
@@ -275,6 +275,78 @@ def test_retries_and_fallback_share_one_budget(d360_emulator):
     assert time.monotonic() - began < 1.5
 
 
+@both
+def test_a_file_that_hangs_does_not_outlast_the_budget(d360_emulator, alert, tmp_path):
+    picture = tmp_path / "plot.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(4_000_000))
+    d360_emulator.fail_next(faults.slow(30), times=3)
+    began = time.monotonic()
+    with pytest.raises(D360Error):
+        alert(HurriedNotifier(to=TO, message=image(path=str(picture))), of_a_task())
+    assert time.monotonic() - began < 3
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+AWKWARD = {
+    "half a character": (ValueError("no file caf\udce9.csv"), "ValueError: no file caf?.csv"),
+    "nothing to say": (SilentError(), "SilentError"),
+}
+
+
+@pytest.mark.parametrize(("error", "said"), AWKWARD.values(), ids=AWKWARD)
+def test_an_error_that_cannot_be_said_costs_no_alert(d360_emulator, error, said):
+    D360Notifier(to=TO)(of_a_task(error=error))
+    assert said in texts(d360_emulator)[0].splitlines()
+    D360Notifier(to=TO, template="pager")(of_a_task(error=error))
+    assert values(d360_emulator.sent[1])[5] == said
+
+
+UNSENDABLE = {
+    "too long": {"type": "text", "text": {"body": 5000 * "x"}},
+    "half a character": "{{ exception }}",
+    "a kind that does not exist": {"type": "smoke signal"},
+}
+
+
+@both
+@pytest.mark.parametrize("message", UNSENDABLE.values(), ids=UNSENDABLE)
+def test_a_message_that_is_refused_gives_way_to_the_default_alert(
+    d360_emulator, caplog, capsys, alert, message
+):
+    alert(D360Notifier(to=TO, message=message), of_a_task(error=ValueError("caf\udce9")))
+    assert texts(d360_emulator)[0].startswith("🔴 Task failed")
+    assert "The message is refused, so the default one goes out: " in logged(caplog, capsys)
+
+
+def test_of_a_message_that_is_refused_and_a_closed_window_the_fallback_remains(d360_emulator):
+    d360_emulator.refuse(131047, times=1)
+    D360Notifier(to=TO, message={"type": "no"}, fallback_template="pager")(of_a_task())
+    assert [sent.body["type"] for sent in d360_emulator.sent] == ["template"]
+
+
+@pytest.mark.parametrize("cooldown", [timedelta(hours=1), "3600", -1, float("nan"), float("inf")])
+def test_a_cooldown_that_is_no_number_of_seconds_breaks_the_dag_file_at_once(cooldown):
+    with pytest.raises(TypeError, match="cooldown_seconds is a number of seconds, not"):
+        D360Notifier(to=TO, cooldown_seconds=cooldown)
+
+
+def test_a_number_that_cannot_be_rendered_is_an_error_without_what_it_was_given(d360_emulator):
+    def rota(name):
+        raise KeyError(f"no rota for {name}")
+
+    with pytest.raises(ValueError, match=r"^The field 'to' cannot be rendered: KeyError$"):
+        D360Notifier(to="{{ rota('Ann Canary') }}")({**of_a_task(), "rota": rota})
+
+
+def test_a_variable_that_is_missing_is_named(d360_emulator):
+    with pytest.raises(Exception, match="nobody_on_call"):
+        D360Notifier(to="{{ var.value.nobody_on_call }}")(of_a_task())
+
+
 def test_a_short_outage_is_bridged(d360_emulator):
     d360_emulator.fail_next(faults.too_many_requests(), times=2)
     D360Notifier(to=TO)(of_a_task())
@@ -392,8 +464,9 @@ def test_instances_of_a_mapped_task_are_one_flood(d360_emulator):
     assert len(d360_emulator.sent) == 1
 
 
-def test_what_was_held_back_is_told_with_any_text(d360_emulator):
-    notifier = D360Notifier(to=TO, message="Mine", cooldown_seconds=1)
+@pytest.mark.parametrize("mine", ["Mine", {"type": "text", "text": {"body": "Mine"}}], ids=["text", "dict"])
+def test_what_was_held_back_is_told_with_any_text(d360_emulator, mine):
+    notifier = D360Notifier(to=TO, message=mine, cooldown_seconds=1)
     notifier(of_a_task())
     notifier(of_a_task())
     deadline = time.monotonic() + 5

@@ -9,6 +9,7 @@ from airflow.sdk import DAG
 from airflow_provider_d360.compat import AirflowFailException, AirflowRuntimeError, AirflowTaskTimeout
 from airflow_provider_d360.emulator import faults
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
+from airflow_provider_d360.transport import Transport
 
 TO = "4915112345689"
 
@@ -222,6 +223,54 @@ def test_a_message_that_changed_since_is_not_sent_and_the_log_says_so(d360_emula
     first = run(store)
     assert run(store, message="Hello again", **CLEARED) == first
     assert "The message, or the API key, has changed since it was sent" in caplog.text
+
+
+def test_who_is_killed_while_a_rate_limit_is_waited_out_has_sent_nothing(d360_emulator, store, monkeypatch):
+    standing = []
+
+    def killed(seconds):
+        standing.append(dict(store))
+        raise SystemExit(137)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(Transport.__init__.__kwdefaults__, "sleep", killed)
+        d360_emulator.fail_next(faults.too_many_requests())
+        with pytest.raises(SystemExit):
+            run(store)
+    assert standing == [{}]
+    run(store)
+    assert len(d360_emulator.sent) == 1
+
+
+def test_the_intent_stands_again_after_such_a_wait(d360_emulator, store, monkeypatch):
+    monkeypatch.setitem(Transport.__init__.__kwdefaults__, "sleep", lambda seconds: None)
+    before = []
+    monkeypatch.setattr(d360_emulator, "on_change", lambda sent: before.append(store["d360_message"]["sent"]))
+    d360_emulator.fail_next(faults.too_many_requests())
+    run(store)
+    assert before[0] is False
+
+
+def test_a_timeout_before_the_sending_is_left_to_retries(d360_emulator, store, monkeypatch):
+    def expire(*arguments, **more):
+        raise AirflowTaskTimeout("Timeout")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_d360.hooks.d360.upload_paths", expire)
+        with pytest.raises(AirflowTaskTimeout):
+            run(store)
+    assert store == {}
+    run(store)
+    assert len(d360_emulator.sent) == 1
+
+
+def test_a_timeout_after_the_sending_fails_for_good_where_nothing_is_remembered(d360_emulator, monkeypatch):
+    def expire(*arguments, **more):
+        raise AirflowTaskTimeout("Timeout")
+
+    monkeypatch.setattr("airflow_provider_d360.operators.messages.record_sent", expire)
+    with pytest.raises(AirflowFailException, match="may be on its way"):
+        run(None)
 
 
 def test_without_a_store_every_try_sends(d360_emulator):

@@ -96,6 +96,16 @@ def test_a_native_dag_hands_over_whole_messages_and_nothing_where_there_is_none(
     assert "context" not in d360_emulator.sent[0].body
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_a_template_is_rendered_once(native):
+    calls = []
+    operator = send(message="{{ count() }}")
+    with DAG("dag", schedule=None, render_template_as_native_obj=native) as dag:
+        dag.add_task(operator)
+    operator.render_template_fields({"count": lambda: f"Hello {len(calls)}{calls.append(1)}"})
+    assert calls == [1]
+
+
 def test_a_field_that_is_a_function_is_asked_for_its_value(d360_emulator):
     rendered(send(to=lambda context, jinja_env: context["whom"]), whom=TO).execute({})
     assert d360_emulator.sent[0].to == TO
@@ -241,7 +251,22 @@ def test_another_url_is_replaced_only_with_permission(d360_emulator):
         AirflowFailException, match=r"Another webhook is set: https://production.example/hook\. .*replace"
     ):
         configure().execute({})
-    assert configure(replace=True).execute({}) == "https://production.example/hook?token=canary"
+    assert configure(replace=True).execute({}) == "https://production.example/hook"
+
+
+def test_what_a_url_may_hold_as_a_token_is_shown_nowhere(d360_emulator, caplog):
+    caplog.set_level(logging.INFO)
+    operator = rendered(
+        configure(url="{{ url }}"), url="https://user:canary@hooks.example/in?token=canary#canary"
+    )
+    assert operator.url == "https://hooks.example/in"
+    with pytest.raises(AirflowFailException) as caught:
+        operator.execute({})
+    assert "canary" not in f"{caught.value}{caplog.text}"
+    operator = rendered(configure(url="https://hooks.example/in?token=canary"))
+    assert [operator.execute({}) for _ in range(2)] == [None, "https://hooks.example/in"]
+    assert d360_emulator.numbers["cloud-key"].webhook.url == "https://hooks.example/in?token=canary"
+    assert "canary" not in caplog.text
 
 
 @pytest.mark.parametrize(

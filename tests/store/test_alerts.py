@@ -23,7 +23,11 @@ print([store.alerts.claim("f", "s", 43200.0, 3600.0) is not None for _ in range(
 
 
 def claim(store, now, fingerprint="f", subject="s", cooldown=HOUR):
-    return store.alerts.claim(fingerprint, subject, now, cooldown)
+    """Take the right to send, and use it."""
+    before = store.alerts.claim(fingerprint, subject, now, cooldown)
+    if before is not None:
+        store.alerts.confirm(fingerprint, now + cooldown)
+    return before
 
 
 def test_the_first_alert_goes_and_the_others_are_counted_until_the_cooldown_is_over(store):
@@ -31,6 +35,18 @@ def test_the_first_alert_goes_and_the_others_are_counted_until_the_cooldown_is_o
     assert [claim(store, NOON + minute * 60) for minute in (0, 1, 59)] == [None, None, None]
     assert claim(store, NOON + HOUR) == AlertRow("f", "s", NOON, NOON + HOUR, 3)
     assert claim(store, NOON + HOUR + 1) is None
+
+
+def test_whoever_dies_while_sending_silences_nobody_for_long(store):
+    assert store.alerts.claim("f", "s", NOON, HOUR) is not None
+    assert store.alerts.claim("f", "s", NOON + 19, HOUR) is None
+    assert store.alerts.claim("f", "s", NOON + 21, HOUR).held == 1
+
+
+def test_a_confirmation_that_comes_late_ends_no_cooldown_early(store):
+    claim(store, NOON)
+    store.alerts.confirm("f", NOON + 60)
+    assert store.alerts.claim("f", "s", NOON + 61, HOUR) is None
 
 
 def test_different_alerts_do_not_wait_for_each_other(store):
