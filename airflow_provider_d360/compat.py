@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowRuntimeError
 
@@ -14,6 +12,7 @@ try:
         AirflowSensorTimeout,
         AirflowSkipException,
         AirflowTaskTimeout,
+        TaskDeferralError,
     )
 except ImportError:  # before 3.2
     from airflow.exceptions import (  # type: ignore[no-redef,attr-defined]
@@ -22,6 +21,7 @@ except ImportError:  # before 3.2
         AirflowSensorTimeout,
         AirflowSkipException,
         AirflowTaskTimeout,
+        TaskDeferralError,
     )
 
 try:
@@ -36,6 +36,7 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
+    "TaskDeferralError",
     "conf",
     "get_connection_async",
 ]
@@ -45,4 +46,6 @@ async def get_connection_async(conn_id: str) -> Connection:
     """Look a connection up without blocking; in a thread where Airflow's own way blocks (before 3.3.2)."""
     if hasattr(Connection, "aextra_dejson"):
         return await BaseHook.aget_connection(conn_id)
-    return await asyncio.to_thread(BaseHook.get_connection, conn_id)
+    from asgiref.sync import sync_to_async  # in a thread of any other kind, a triggerer of 3.1 dies of it
+
+    return await sync_to_async(BaseHook.get_connection)(conn_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 from airflow_provider_d360.api.intents import fingerprint
 from airflow_provider_d360.api.privacy import mask_number
 from airflow_provider_d360.api.recipients import canonical
-from airflow_provider_d360.compat import AirflowFailException, AirflowTaskTimeout
+from airflow_provider_d360.compat import AirflowFailException, AirflowTaskTimeout, TaskDeferralError
 from airflow_provider_d360.operators.failures import fail_at_once
 from airflow_provider_d360.operators.links import D360MessageLink
 from airflow_provider_d360.operators.once import Intent, SendRecord
@@ -37,8 +38,9 @@ class D360SendMessageOperator(ConcealingOperator):
     Airflow 3.3 after the time that 360dialog asked for.
 
     On Airflow 3.3 and later, a task instance sends its message once, even when its worker is killed while
-    sending: a retry, and *Clear*, return the id of the message that was sent. On Airflow 3.1 and 3.2 nothing
-    survives a killed worker, and a retry of that task sends again.
+    sending: a retry, and *Clear*, return the id of the message that was sent. On Airflow 3.1 and 3.2 a
+    retry knows what the message store knows, when one is configured; after a worker that was killed while
+    sending, it sends again.
 
     There is no deferrable mode for sending: a trigger may run twice, and would then send twice. Waiting is
     always deferred, and takes no worker.
@@ -107,7 +109,7 @@ class D360SendMessageOperator(ConcealingOperator):
         self.on_ambiguous = on_ambiguous
         self.resend = resend
         self.wait_for = wait_for
-        self.wait_timeout = wait_timeout
+        self.wait_seconds = _seconds("wait_timeout", wait_timeout)
         self.on_timeout = on_timeout
         self.ambiguity_wait_seconds = ambiguity_wait_seconds
         self.d360_conn_id = d360_conn_id
@@ -142,10 +144,18 @@ class D360SendMessageOperator(ConcealingOperator):
     def _wait_elsewhere(self, message_id: str, status: str) -> NoReturn:
         from airflow_provider_d360.triggers.messages import D360MessageStatusTrigger
 
-        wait = self.wait_timeout
-        until = time.time() + (wait.total_seconds() if isinstance(wait, timedelta) else wait)
+        until = time.time() + self.wait_seconds
         trigger = D360MessageStatusTrigger(message_id=message_id, status=status, until=until)
         self.defer(trigger=trigger, method_name="resume_after_wait")
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Fail for good when waiting came to no end: the message is out, and a retry could send it again."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralError as problem:
+            raise AirflowFailException(
+                f"The message was accepted, but nobody could wait for it: {problem}"
+            ) from None
 
     def resume_after_wait(self, context: Context, event: dict[str, Any]) -> str:
         """Go on with what the trigger found."""
@@ -160,8 +170,10 @@ class D360SendMessageOperator(ConcealingOperator):
     def _send_once(self, context: Context) -> str | None:
         to, message = self.rendered("to"), self.rendered("message")
         intent = self._intent(context, to, message)
-        record = SendRecord(context.get("task_state_store"), intent, self._find)
+        state = context.get("task_state_store")
+        record = SendRecord(state, intent, self._find, self.ambiguity_wait_seconds)
         known = record.already_sent(
+            retry=getattr(context.get("ti"), "try_number", 1) > 1,
             resend=str(self.resend).strip().lower() in ("true", "yes", "1"),
             resend_ambiguous=self.on_ambiguous == "resend",
         )
@@ -194,10 +206,10 @@ class D360SendMessageOperator(ConcealingOperator):
             ) from None
         return sent.message_id
 
-    def _find(self, intent: str) -> str | None:
+    def _find(self, intent: str, wait_seconds: float) -> str | None:
         if not self.hook.get_conn().account.hosting.names_product:
             return None
-        return find_by_intent(intent, self.ambiguity_wait_seconds)
+        return find_by_intent(intent, wait_seconds)
 
     def _note(self, context: Context, to: str, intent: str) -> None:
         ti = context.get("ti")
@@ -228,6 +240,13 @@ class D360SendMessageOperator(ConcealingOperator):
             key=fingerprint(key),
             cycle=cycle,
         )
+
+
+def _seconds(name: str, given: object) -> float:
+    seconds = given.total_seconds() if isinstance(given, timedelta) else given
+    if isinstance(seconds, int | float) and 0 <= seconds < math.inf:
+        return seconds
+    raise ValueError(f"{name} is {given!r}; it can be a timedelta, or a number of seconds")
 
 
 def _check_choice(name: str, given: str | None, *allowed: str | None) -> None:

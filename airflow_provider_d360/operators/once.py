@@ -67,23 +67,32 @@ class SendRecord:
 
     :param store: Airflow's ``task_state_store``; ``None`` before 3.3, where nothing is remembered.
     :param intent: The message of this try.
-    :param find: Finds the id of a message that was sent with an intent, if anybody knows it.
+    :param find: Finds the id of a message that was sent with an intent, if anybody knows it; it may wait so
+        many seconds for a status.
+    :param wait_seconds: How long to look for a message of unknown fate.
     """
 
-    def __init__(self, store: Any, intent: Intent, find: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, store: Any, intent: Intent, find: Callable[[str, float], str | None], wait_seconds: float
+    ) -> None:
         self._store = store
         self._intent = intent
         self._find = find
+        self._wait_seconds = wait_seconds
 
-    def already_sent(self, *, resend: bool, resend_ambiguous: bool) -> dict[str, Any] | None:
+    def already_sent(self, *, retry: bool, resend: bool, resend_ambiguous: bool) -> dict[str, Any] | None:
         """
         Find what an earlier try has sent; ``None`` when this try shall send.
 
+        :param retry: Whether there was one. Without Airflow's state, the message store may know what it sent.
         :param resend: Send again what was sent before the task was cleared.
         :param resend_ambiguous: Send again what may have been sent.
         :raises D360AmbiguousError: when an earlier try was interrupted while it was sending.
         """
-        entry: Any = self._store.get(_KEY) if self._store is not None else None
+        if self._store is None:
+            found = self._find(self._intent.name, 0.0) if retry else None
+            return {"message_id": found} if found else None
+        entry: Any = self._store.get(_KEY)
         if not self._intent.concerns(entry, resend=resend):
             return None
         if entry.get("sent"):
@@ -93,7 +102,7 @@ class SendRecord:
                     "new one."
                 )
             return dict(entry)
-        found = self._find(entry["intent"])
+        found = self._find(entry["intent"], self._wait_seconds)
         if found:
             known = {**entry, "sent": True, "message_id": found}
             self._store.set(_KEY, known)
@@ -121,7 +130,7 @@ class SendRecord:
         try:
             outcome = send()
         except D360AmbiguousError:
-            found = self._find(self._intent.name)
+            found = self._find(self._intent.name, self._wait_seconds)
             if not found:
                 raise
             log.warning("The answer was lost, but a status proves that the message was accepted.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, InterfaceError, OperationalError, SQLAlchemyError
 
 from airflow_provider_d360.store.tables import NewerSchemaError, is_current, migrate
 
@@ -24,7 +24,7 @@ _CONNECT_SECONDS = 3
 # server, nor the database, nor the user, nor the options of the connection.
 _LIMITS = """
 SELECT set_config(name, '15s', false) FROM pg_settings
-WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout') AND setting = '0'
+WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout') AND source = 'default'
 """
 _DRIVER_OPTIONS = {
     "connect_timeout": _CONNECT_SECONDS,
@@ -57,7 +57,10 @@ class Database:
     def __init__(self, url: str | URL, *, synchronous: str, patience_seconds: float) -> None:
         if synchronous not in ("NORMAL", "FULL"):
             raise ValueError(f"synchronous must be NORMAL or FULL, not {synchronous!r}")
-        self._url = _with_driver(make_url(url))
+        try:
+            self._url = _with_driver(make_url(url))
+        except (ArgumentError, ValueError):
+            raise ValueError("The store is a SQLite file (sqlite:////…) or a PostgreSQL database") from None
         self._is_file = self._url.get_backend_name() == "sqlite"
         self._synchronous = synchronous
         self._patience_seconds = patience_seconds
@@ -159,7 +162,7 @@ def _with_driver(url: URL) -> URL:
     in_file = url.drivername == "sqlite" and url.database not in (None, "", ":memory:")
     if in_file or url.get_backend_name() == "postgresql":
         return url
-    raise ValueError("The store is a SQLite file or a PostgreSQL database")
+    raise ValueError
 
 
 def _open_sqlite(url: URL, synchronous: str) -> Engine:

@@ -207,7 +207,12 @@ class Store:
     def _purge(self, table: Table, condition: ColumnElement[bool]) -> int:
         key = tuple_(*table.primary_key.columns)
         piece = delete(table).where(
-            key.in_(select(*table.primary_key.columns).where(condition).limit(_PURGE_CHUNK))
+            key.in_(
+                select(*table.primary_key.columns)
+                .where(condition)
+                .limit(_PURGE_CHUNK)
+                .with_for_update(skip_locked=True)  # what somebody is busy with stays for the next time
+            )
         )
         removed = 0
         while True:

@@ -54,6 +54,9 @@ class StatusWatch:
         self._waiting: dict[str, list[_Place]] = {}
         self._poller: asyncio.Task[None] | None = None
 
+    def close(self) -> None:
+        self._store.close()
+
     async def wait(self, message_id: str, wanted: str, until: float = math.inf) -> Status | None:
         """
         Wait until a message has come as far as ``wanted``, or has failed; ``None`` when the time is over.

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -18,7 +17,7 @@ from airflow_provider_d360.store.watch import StatusWatch, outcome
 _POLL_SECONDS = 2.0
 _STORE_AWAY_SECONDS = 600.0
 
-_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, StatusWatch] = WeakKeyDictionary()
+_watches: dict[asyncio.AbstractEventLoop, asyncio.Task[StatusWatch]] = {}
 
 
 class Waited(NamedTuple):
@@ -106,10 +105,27 @@ def from_event(event: dict[str, Any]) -> Waited:
 
 
 async def _shared_watch() -> StatusWatch:
+    """Give the watch of the running loop; whoever comes first opens it, with one lookup for all."""
     loop = asyncio.get_running_loop()
-    if loop not in _watches:
-        conn_id = conf.get("d360", "store_conn_id", fallback="").strip()
-        connection = await get_connection_async(conn_id) if conn_id else None
-        store = configured_store(lambda _: connection)
-        _watches.setdefault(loop, StatusWatch(store, _POLL_SECONDS))
-    return _watches[loop]
+    opening = _watches.get(loop)
+    if opening is None:
+        _leave_closed_loops()
+        opening = _watches[loop] = loop.create_task(_open_watch())
+    try:
+        return await asyncio.shield(opening)
+    except Exception:
+        _watches.pop(loop, None)
+        raise
+
+
+async def _open_watch() -> StatusWatch:
+    conn_id = conf.get("d360", "store_conn_id", fallback="").strip()
+    connection = await get_connection_async(conn_id) if conn_id else None
+    return StatusWatch(configured_store(lambda _: connection), _POLL_SECONDS)
+
+
+def _leave_closed_loops() -> None:
+    for loop in [loop for loop in _watches if loop.is_closed()]:
+        opening = _watches.pop(loop)
+        if opening.done() and not opening.cancelled() and opening.exception() is None:
+            opening.result().close()

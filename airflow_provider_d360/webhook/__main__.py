@@ -16,6 +16,9 @@ LONGEST_STOP_SECONDS = 5
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve, or purge the store."""
+    from airflow.exceptions import AirflowConfigException
+    from airflow.sdk.exceptions import AirflowException
+
     from airflow_provider_d360.store import StoreUnavailableError
     from airflow_provider_d360.store.configured import configured_store, purge
     from airflow_provider_d360.webhook.settings import SettingsError, get_connection
@@ -29,7 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"{name}: {removed} removed")  # noqa: T201
             return 0
         return serve(options, store)
-    except (SettingsError, StoreUnavailableError, ValueError) as problem:
+    except (
+        SettingsError,
+        StoreUnavailableError,
+        AirflowException,
+        AirflowConfigException,
+        ValueError,
+    ) as problem:
         print(problem, file=sys.stderr)  # noqa: T201
         return 1
 

@@ -73,10 +73,13 @@ def _routes() -> list[BaseRoute]:
 
     from airflow_provider_d360.webhook.settings import SettingsError, configured_routes
 
+    log = logging.getLogger(__name__)
     try:
         return configured_routes(pages=True)
     except SettingsError as problem:
-        logging.getLogger(__name__).error("The 360dialog webhook takes no deliveries: %s", problem)
+        log.error("The 360dialog webhook takes no deliveries: %s", problem)
+    except Exception:
+        log.exception("The 360dialog webhook takes no deliveries")
 
     async def unavailable(request: object) -> Response:
         return Response("The 360dialog webhook is not set up; the API server's log says why.", 503)

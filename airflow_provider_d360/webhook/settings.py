@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ from airflow_provider_d360.webhook.app import MAX_BODY_BYTES, routes
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.routing import BaseRoute
+
+
+log = logging.getLogger(__name__)
 
 
 class SettingsError(Exception):
@@ -42,6 +46,7 @@ def configured_routes(
     :param pages: Whether people get the pages about messages too, which only Airflow's API server can serve.
     :raises SettingsError: when something is wrong, first of all when no credentials are configured.
     """
+    from airflow.exceptions import AirflowConfigException
     from airflow.sdk.exceptions import AirflowException
 
     if conn_ids is None:
@@ -57,7 +62,7 @@ def configured_routes(
         )
     except D360Error as problem:
         raise SettingsError(problem.refusal.title) from None
-    except (AirflowException, ValueError) as problem:
+    except (AirflowException, AirflowConfigException, ValueError) as problem:
         raise SettingsError(str(problem)) from None
     if pages:
         from airflow_provider_d360.webhook.page import page_routes
@@ -78,9 +83,11 @@ def configured_app() -> Starlette:
 
 
 def _logins(conn_ids: Sequence[str]) -> Iterator[Mapping[str, str]]:
-    for conn_id in conn_ids:
-        if conn_id.strip() and (login := webhook_login(get_connection(conn_id.strip()))):
+    for conn_id in filter(None, map(str.strip, conn_ids)):
+        if login := webhook_login(get_connection(conn_id)):
             yield login
+        else:
+            log.warning("Connection %r has no webhook_username: its deliveries are not taken", conn_id)
 
 
 def _configured_headers() -> list[Mapping[str, str]]:

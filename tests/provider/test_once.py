@@ -1,5 +1,6 @@
 """One task instance, one message: over retries, kills and Clear, with Airflow 3.3's state for each task."""
 
+import time
 import types
 from dataclasses import replace
 
@@ -47,9 +48,10 @@ def ti(**fields):
     return types.SimpleNamespace(**{**place, **fields})
 
 
-def run(store, to=TO, message="Hello", max_tries=2, **arguments):
+def run(store, to=TO, message="Hello", max_tries=2, try_number=1, **arguments):
     operator = D360SendMessageOperator(task_id="send", to=to, message=message, **arguments)
-    return operator.execute({"ti": ti(max_tries=max_tries), "task_state_store": store})
+    instance = ti(max_tries=max_tries, try_number=try_number)
+    return operator.execute({"ti": instance, "task_state_store": store})
 
 
 def interrupt(d360_emulator, store):
@@ -271,6 +273,22 @@ def test_a_timeout_after_the_sending_fails_for_good_where_nothing_is_remembered(
     monkeypatch.setattr("airflow_provider_d360.operators.messages.record_sent", expire)
     with pytest.raises(AirflowFailException, match="may be on its way"):
         run(None)
+
+
+def test_before_33_a_retry_returns_what_the_message_store_knows(d360_emulator, monkeypatch, tmp_path):
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
+    first = run(None)
+    assert run(None, try_number=2) == first
+    assert run(None, max_tries=5, try_number=3) != first  # cleared: to send again
+    assert len(d360_emulator.sent) == 2
+
+
+def test_before_33_a_retry_of_what_never_went_out_sends_at_once(d360_emulator, monkeypatch, tmp_path):
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
+    began = time.monotonic()
+    run(None, try_number=2)
+    assert len(d360_emulator.sent) == 1
+    assert time.monotonic() - began < 10
 
 
 def test_without_a_store_every_try_sends(d360_emulator):

@@ -110,7 +110,7 @@ def test_a_message_that_fails_later_fails_the_task_as_a_refusal_at_sending_would
 @pytest.mark.parametrize(
     ("policy", "end"), [("fail", AirflowFailException), ("skip", AirflowSkipException), ("accept", None)]
 )
-@pytest.mark.parametrize("wait_timeout", [timedelta(seconds=-5), -5])
+@pytest.mark.parametrize("wait_timeout", [timedelta(0), 0])
 def test_when_the_time_is_over_the_policy_decides(
     d360_emulator, store, monkeypatch, policy, end, wait_timeout
 ):
@@ -123,6 +123,69 @@ def test_when_the_time_is_over_the_policy_decides(
     else:
         with pytest.raises(end, match="accepted, but is not read in time"):
             operator.resume_after_wait(context(), event)
+
+
+@pytest.mark.parametrize("wait_timeout", ["600", None, -1, [5], float("nan"), float("inf"), timedelta(-1)])
+def test_a_time_to_wait_that_is_none_breaks_the_dag_file_and_sends_nothing(d360_emulator, wait_timeout):
+    with pytest.raises(
+        ValueError, match=r"wait_timeout is .*; it can be a timedelta, or a number of seconds"
+    ):
+        send(wait_for="read", wait_timeout=wait_timeout)
+
+
+def test_a_trigger_that_breaks_never_makes_the_task_send_again(d360_emulator):
+    operator = send(wait_for="read", retries=2)
+    failed = {"error": "Trigger failure", "traceback": ["AirflowNotFoundException: d360_stroe"]}
+    with pytest.raises(AirflowFailException, match="The message was accepted, but nobody could wait for it"):
+        operator.resume_execution("__fail__", failed, context())
+
+
+def test_a_thousand_who_wait_look_the_stores_connection_up_once(store, monkeypatch):
+    lookups = []
+
+    async def look_up(conn_id):
+        lookups.append(conn_id)
+        await asyncio.sleep(0.05)
+        path = store._database._url.database
+        return types.SimpleNamespace(conn_id=conn_id, conn_type="sqlite", host=path)
+
+    monkeypatch.setenv("AIRFLOW__D360__STORE_CONN_ID", "d360_store")
+    monkeypatch.setattr(triggers, "get_connection_async", look_up)
+    tell(store, "wamid.1", "delivered")
+
+    async def all_of_them():
+        trigger = D360MessageStatusTrigger(message_id="wamid.1", status="delivered", until=time.time() + 5)
+        return await asyncio.gather(*(anext(trigger.run()) for _ in range(1000)))
+
+    assert {event.payload["state"] for event in asyncio.run(all_of_them())} == {"reached"}
+    assert lookups == ["d360_store"]
+
+
+def test_a_lookup_that_fails_is_tried_again_by_who_comes_next(store, monkeypatch):
+    async def fail(conn_id):
+        raise ValueError("no such connection")
+
+    trigger = D360MessageStatusTrigger(message_id="wamid.1", status="delivered", until=time.time())
+
+    async def twice():
+        with monkeypatch.context() as patch:
+            patch.setenv("AIRFLOW__D360__STORE_CONN_ID", "d360_store")
+            patch.setattr(triggers, "get_connection_async", fail)
+            with pytest.raises(ValueError, match="no such connection"):
+                await anext(trigger.run())
+        return await anext(trigger.run())
+
+    assert asyncio.run(twice()).payload["state"] == "timeout"
+
+
+def test_an_event_loop_that_has_ended_keeps_no_connection(store, monkeypatch):
+    closed = []
+    monkeypatch.setattr(StatusWatch, "close", lambda watch: closed.append(watch))
+    tell(store, "wamid.1", "delivered")
+    for _ in range(3):
+        event_of(D360MessageStatusTrigger(message_id="wamid.1", status="delivered", until=time.time() + 5))
+    assert len(closed) >= 2
+    assert len(triggers._watches) == 1
 
 
 def test_a_thousand_who_wait_share_one_query_an_interval(store):
@@ -158,6 +221,9 @@ class Troubled:
         self.store, self.fails, self.takes, self.asked = store, fails, takes, []
         monkeypatch.setattr(triggers, "configured_store", lambda _: self)
         monkeypatch.setattr(triggers, "_POLL_SECONDS", 0.01)
+
+    def close(self):
+        self.store.close()
 
     def status_of(self, message_ids):
         self.asked.append(len(message_ids))

@@ -109,6 +109,16 @@ def test_a_message_that_nobody_reads_ends_as_its_author_wanted(airflow, emulator
     assert message_of(emulator, run_id) in airflow.task_log("waiting_in_vain", run_id, "send")
 
 
+def test_many_who_wait_in_vain_send_once_each(airflow, emulator):
+    dag_id, before = "waiting_in_vain", len(emulator.sent)
+    started = [airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None}) for _ in range(8)]
+    runs = [str(run["dag_run_id"]) for run in started]
+    assert {airflow.wait_for_end(dag_id, run_id) for run_id in runs} == {"success"}
+    ends = [states(airflow, dag_id, run_id) for run_id in runs]
+    assert ends == 8 * [{"send": ("skipped", 1)}]
+    assert len(emulator.sent) - before == 8
+
+
 def test_a_lost_answer_is_settled_by_a_status_that_carries_the_intent(airflow, emulator):
     emulator.fail_next(faults.accepted_and_cut_off())
     run_id = airflow.run("waiting_lost_answer")

@@ -1,4 +1,4 @@
-"""An auth manager of two people and a stranger, whose token is their name."""
+"""An auth manager of some people and a stranger, whose token is their name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleA
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from jwt import ExpiredSignatureError, InvalidTokenError
 
-READABLE = {"ada": {"shop", "billing", "empty"}, "bob": {"billing"}, "stranger": {"shop"}}
+READABLE = {
+    "ada": {"shop", "billing", "empty"},
+    "bob": {"billing"},
+    "stranger": {"shop"},
+    "clerk": {"shop", "billing"},  # may view the runs of the shop, and no others
+    "eve": {"shop", "billing"},  # may not view those of billing
+}
 
 
 class Gatekeeper(SimpleAuthManager):
@@ -23,7 +29,12 @@ class Gatekeeper(SimpleAuthManager):
     def is_authorized_dag(
         self, *, method: Any, user: Any, access_entity: Any = None, details: Any = None
     ) -> bool:
-        return method == "GET" and access_entity is DagAccessEntity.RUN and user.username != "stranger"
+        if method != "GET" or access_entity is not DagAccessEntity.RUN:
+            return False
+        dag_id = details.id if details else None
+        return {"stranger": False, "clerk": dag_id == "shop", "eve": dag_id != "billing"}.get(
+            user.username, True
+        )
 
     def get_authorized_dag_ids(self, *, user: Any, method: Any = "GET", session: Any = None) -> set[str]:
         return READABLE[user.username] if method == "GET" else set()

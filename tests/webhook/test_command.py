@@ -40,8 +40,10 @@ def test_it_serves_until_it_is_told_to_end(tmp_path):
     [
         (["--conn-id", "without_login"], "No credentials are configured"),
         (["--conn-id", "nowhere"], "nowhere"),
-        (["--store", "mysql://there/store"], "SQLite file or a PostgreSQL"),
+        (["--store", "mysql://there/store"], "SQLite file (sqlite:////…) or a PostgreSQL"),
         (["--store", "sqlite:////no/such/place/store.sqlite"], "not available"),
+        (["--store", "garbage"], "SQLite file (sqlite:////…) or a PostgreSQL"),
+        (["--store", "postgresql://u:p@h:5x/d"], "SQLite file (sqlite:////…) or a PostgreSQL"),
         (["purge", "--days", "-1"], "must not be negative"),
     ],
 )
@@ -49,6 +51,18 @@ def test_it_does_not_start_when_something_is_wrong(monkeypatch, capsys, argument
     monkeypatch.setenv("AIRFLOW_CONN_WITHOUT_LOGIN", connection())
     assert main(arguments) == 1
     assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("STORE_CONN_ID", "nowhere"), ("STORE_RETENTION_DAYS", "thirty"), ("WEBHOOK_MAX_BODY_BYTES", "3MB")],
+)
+def test_an_option_that_is_wrong_is_one_line(monkeypatch, capsys, tmp_path, option, value):
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", connection(webhook_username="u", webhook_password="p"))
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", f"{tmp_path}/store.sqlite")
+    monkeypatch.setenv(f"AIRFLOW__D360__{option}", value)
+    assert main(["purge"] if "STORE" in option else []) == 1
+    assert value in capsys.readouterr().err
 
 
 def test_a_purge_says_what_it_removed(tmp_path, capsys):

@@ -153,6 +153,20 @@ def test_everybody_sees_the_messages_of_the_dags_they_may_read(visitor, store):
         }
 
 
+@pytest.mark.parametrize("path", ["/d360/messages?dag_id=shop", "/d360/messages/m1?dag_id=shop"])
+def test_naming_a_dag_in_the_address_opens_no_door(visitor, store, path):
+    send(store, "m1", dag_id="shop")
+    page = visitor.get(path, user="clerk")
+    assert (page.status, "tell" in page.text) == (403, False)
+
+
+def test_who_may_view_the_runs_of_some_dags_sees_no_messages_of_others(visitor, store):
+    send(store, "m1", dag_id="shop")
+    send(store, "m2", dag_id="billing")
+    assert "/d360/messages/m2" not in visitor.get(user="eve").links
+    assert [visitor.get(f"/d360/messages/{name}", "eve").status for name in ("m1", "m2")] == [200, 404]
+
+
 def test_asking_for_a_dag_that_one_may_not_read_shows_nothing(visitor, store):
     send(store, "m1", dag_id="shop")
     page = visitor.get("/d360/messages?dag=shop", user="bob")

@@ -16,6 +16,7 @@ from starlette.routing import Mount
 
 from airflow_provider_d360.store import Store
 from airflow_provider_d360.webhook import plugin
+from airflow_provider_d360.webhook.settings import SettingsError
 from tests.webhook.doors import post, served, statuses
 
 API_SERVER = ["/bin/airflow", "api-server", "--port", "8080"]
@@ -80,6 +81,18 @@ def test_without_credentials_airflow_lives_and_deliveries_are_to_come_again(
         assert post(port, b"", {}, "/d360/health", "GET") == 503
         assert post(port, b"", {}, "/elsewhere", "GET") == 404
     assert "No credentials are configured" in caplog.text
+
+
+@pytest.mark.parametrize("broken", [SettingsError("no"), RuntimeError("no")])
+def test_whatever_is_wrong_with_the_receiver_airflow_lives(in_api_server, monkeypatch, caplog, broken):
+    def fail(**options):
+        raise broken
+
+    monkeypatch.setattr("airflow_provider_d360.webhook.settings.configured_routes", fail)
+    with served(in_api_server, lifespan="on") as port:
+        assert post(port, statuses(("a", "sent")), path="/d360/webhook") == 503
+        assert post(port, b"", {}, "/elsewhere", "GET") == 404
+    assert "The 360dialog webhook takes no deliveries" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,20 @@ def test_a_connection_that_is_not_there_is_named(monkeypatch, sqlite_store):
         configured_routes()
 
 
+def test_an_option_that_is_no_number_is_named(monkeypatch, sqlite_store):
+    name_connection(monkeypatch, "d360_default", webhook_username="d360", webhook_password="secret")
+    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_MAX_BODY_BYTES", "3MB")
+    with pytest.raises(SettingsError, match="3MB"):
+        configured_routes()
+
+
+def test_a_connection_whose_deliveries_are_not_taken_is_named(monkeypatch, sqlite_store, caplog):
+    name_connection(monkeypatch, "berlin", webhook_username="d360", webhook_password="secret")
+    name_connection(monkeypatch, "madrid")
+    configured_routes(["berlin", "madrid"])
+    assert "'madrid' has no webhook_username" in caplog.text
+
+
 def test_a_store_that_cannot_be_one_is_reported(monkeypatch, sqlite_store):
     name_connection(monkeypatch, "d360_default", webhook_username="d360", webhook_password="secret")
     monkeypatch.setenv("AIRFLOW__D360__STORE_CONN_ID", "d360_default")
