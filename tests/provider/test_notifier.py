@@ -292,7 +292,7 @@ class SilentError(Exception):
 
 
 AWKWARD = {
-    "half a character": (ValueError("no file caf\udce9.csv"), "ValueError: no file caf?.csv"),
+    "half a character": (ValueError("no file r\udce9sum\udce9.csv"), "ValueError: no file r?sum?.csv"),
     "nothing to say": (SilentError(), "SilentError"),
 }
 
@@ -317,7 +317,7 @@ UNSENDABLE = {
 def test_a_message_that_is_refused_gives_way_to_the_default_alert(
     d360_emulator, caplog, capsys, alert, message
 ):
-    alert(D360Notifier(to=TO, message=message), of_a_task(error=ValueError("caf\udce9")))
+    alert(D360Notifier(to=TO, message=message), of_a_task(error=ValueError("r\udce9sum\udce9")))
     assert texts(d360_emulator)[0].startswith("🔴 Task failed")
     assert "The message is refused, so the default one goes out: " in logged(caplog, capsys)
 
