@@ -173,7 +173,6 @@ class D360SendMessageOperator(ConcealingOperator):
         state = context.get("task_state_store")
         record = SendRecord(state, intent, self._find, self.ambiguity_wait_seconds)
         known = record.already_sent(
-            retry=getattr(context.get("ti"), "try_number", 1) > 1,
             resend=str(self.resend).strip().lower() in ("true", "yes", "1"),
             resend_ambiguous=self.on_ambiguous == "resend",
         )
@@ -209,7 +208,7 @@ class D360SendMessageOperator(ConcealingOperator):
     def _find(self, intent: str, wait_seconds: float) -> str | None:
         if not self.hook.get_conn().account.hosting.names_product:
             return None
-        return find_by_intent(intent, wait_seconds)
+        return find_by_intent(intent, wait_seconds, always=self.wait_for is not None)
 
     def _note(self, context: Context, to: str, intent: str) -> None:
         ti = context.get("ti")

@@ -80,17 +80,18 @@ class SendRecord:
         self._find = find
         self._wait_seconds = wait_seconds
 
-    def already_sent(self, *, retry: bool, resend: bool, resend_ambiguous: bool) -> dict[str, Any] | None:
+    def already_sent(self, *, resend: bool, resend_ambiguous: bool) -> dict[str, Any] | None:
         """
         Find what an earlier try has sent; ``None`` when this try shall send.
 
-        :param retry: Whether there was one. Without Airflow's state, the message store may know what it sent.
+        Without Airflow's state, the message store may know: before 3.3, Airflow may even run a try twice.
+
         :param resend: Send again what was sent before the task was cleared.
         :param resend_ambiguous: Send again what may have been sent.
         :raises D360AmbiguousError: when an earlier try was interrupted while it was sending.
         """
         if self._store is None:
-            found = self._find(self._intent.name, 0.0) if retry else None
+            found = self._find(self._intent.name, 0.0)
             return {"message_id": found} if found else None
         entry: Any = self._store.get(_KEY)
         if not self._intent.concerns(entry, resend=resend):

@@ -36,15 +36,16 @@ def record_sent(message_id: str | None, *, always: bool, **fields: Any) -> None:
         _try(lambda store: store.record_sent(entry), always=always)
 
 
-def find_by_intent(intent: str, wait_seconds: float) -> str | None:
+def find_by_intent(intent: str, wait_seconds: float, *, always: bool = False) -> str | None:
     """
     Look for a message that was sent with this intent: a status of it proves that it was accepted.
 
     :param wait_seconds: How long to look.
+    :param always: As in :func:`record_sent`.
     """
     deadline = time.monotonic() + wait_seconds
     while True:
-        found = _try(lambda store: store.find_by_intent([intent]))
+        found = _try(lambda store: store.find_by_intent([intent]), always=always)
         if found is None:
             return None
         if intent in found or time.monotonic() >= deadline:

@@ -275,6 +275,12 @@ def test_a_timeout_after_the_sending_fails_for_good_where_nothing_is_remembered(
         run(None)
 
 
+def test_before_33_a_try_that_airflow_runs_twice_sends_once(d360_emulator, monkeypatch, tmp_path):
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
+    assert run(None) == run(None)
+    assert len(d360_emulator.sent) == 1
+
+
 def test_before_33_a_retry_returns_what_the_message_store_knows(d360_emulator, monkeypatch, tmp_path):
     monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
     first = run(None)
