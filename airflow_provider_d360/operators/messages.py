@@ -17,7 +17,13 @@ from airflow_provider_d360.operators.failures import fail_at_once
 from airflow_provider_d360.operators.links import D360MessageLink
 from airflow_provider_d360.operators.once import Intent, SendRecord
 from airflow_provider_d360.operators.rendering import ConcealingOperator
-from airflow_provider_d360.operators.tracking import WAIT_FOR, conclude, find_by_intent, record_sent
+from airflow_provider_d360.operators.tracking import (
+    WAIT_FOR,
+    conclude,
+    find_by_intent,
+    record_sent,
+    require_store,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -66,7 +72,8 @@ class D360SendMessageOperator(ConcealingOperator):
         Without it, a cleared task returns the id that it returned before. (templated)
     :param wait_for: Wait until the message is ``sent``, ``delivered`` or ``read``; a message that fails then
         fails the task, with the error and the remedy that a refusal at sending would have. Statuses come by
-        webhook, so the receiver must run, and share its store with the triggerer.
+        webhook, so the receiver must run, and share its store with the triggerer. Nothing is sent while
+        the store cannot be read.
     :param wait_timeout: How long to wait: a timedelta, or seconds.
     :param on_timeout: When that is over: ``fail`` the task, ``skip`` it, or ``accept`` that it was accepted.
     :param ambiguity_wait_seconds: When an answer was lost, how long to look in the store for a status that
@@ -180,6 +187,8 @@ class D360SendMessageOperator(ConcealingOperator):
             self.message_id = known.get("message_id")
             self.log.info("Sent by an earlier try: message id %s", self.message_id)
             return self.message_id
+        if self.wait_for:
+            require_store()
         call = self.hook.prepare(
             to,
             message,

@@ -22,6 +22,21 @@ _ASK_EVERY_SECONDS = 1.0
 WAIT_FOR = ("sent", "delivered", "read")
 
 
+def require_store() -> None:
+    """
+    Make sure that the store can be read, before something goes out that is to be waited for.
+
+    :raises StoreUnavailableError: or what looking up its connection raises.
+    """
+    from airflow_provider_d360.store.configured import configured_store
+
+    store = configured_store()
+    try:
+        store.ping()
+    finally:
+        store.close()
+
+
 def record_sent(message_id: str | None, *, always: bool, **fields: Any) -> None:
     """
     Write into the outbox that a task sent a message.

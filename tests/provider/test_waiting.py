@@ -133,6 +133,20 @@ def test_a_time_to_wait_that_is_none_breaks_the_dag_file_and_sends_nothing(d360_
         send(wait_for="read", wait_timeout=wait_timeout)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("STORE_CONN_ID", "d360_stroe", "d360_stroe"),
+        ("STORE_PATH", "/no/such/place/s.sqlite", "not available"),
+    ],
+)
+def test_nothing_is_sent_that_nobody_could_wait_for(d360_emulator, monkeypatch, option, value, said):
+    monkeypatch.setenv(f"AIRFLOW__D360__{option}", value)
+    with pytest.raises(Exception, match=said):
+        send(wait_for="read").execute(context())
+    assert d360_emulator.sent == []
+
+
 def test_a_trigger_that_breaks_never_makes_the_task_send_again(d360_emulator):
     operator = send(wait_for="read", retries=2)
     failed = {"error": "Trigger failure", "traceback": ["AirflowNotFoundException: d360_stroe"]}
