@@ -114,8 +114,8 @@ def test_many_who_wait_in_vain_send_once_each(airflow, emulator):
     started = [airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None}) for _ in range(8)]
     runs = [str(run["dag_run_id"]) for run in started]
     assert {airflow.wait_for_end(dag_id, run_id) for run_id in runs} == {"success"}
-    ends = [states(airflow, dag_id, run_id) for run_id in runs]
-    assert ends == 8 * [{"send": ("skipped", 1)}]
+    # Under load, Airflow begins some of them anew: it had not noticed that they were deferred.
+    assert [states(airflow, dag_id, run_id)["send"][0] for run_id in runs] == 8 * ["skipped"]
     assert len(emulator.sent) - before == 8
 
 
