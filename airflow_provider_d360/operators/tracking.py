@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_d360.compat import AirflowFailException, AirflowSkipException, conf
@@ -30,11 +31,8 @@ def require_store() -> None:
     """
     from airflow_provider_d360.store.configured import configured_store
 
-    store = configured_store()
-    try:
+    with closing(configured_store()) as store:
         store.ping()
-    finally:
-        store.close()
 
 
 def record_sent(message_id: str | None, *, always: bool, **fields: Any) -> None:
@@ -108,11 +106,8 @@ def _try(work: Callable[[Store], Any], *, always: bool = False) -> Any:
             return None
         from airflow_provider_d360.store.configured import configured_store
 
-        store = configured_store()
-        try:
+        with closing(configured_store()) as store:
             return work(store)
-        finally:
-            store.close()
     except Exception as problem:  # noqa: BLE001 - whatever it is, the message is out
         log.warning("The message store cannot be used, going on without: %s", type(problem).__name__)
         return None
