@@ -8,17 +8,23 @@ VENV = $(if $(filter $(NEWEST),$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
 BIN = $(VENV)/bin
 UV = .venv/bin/uv
 READY = $(VENV)/.ready-$(AIRFLOW)
+KILLS = tests/system/test_attack.py tests/system/test_killed_worker.py
 PYTEST = $(BIN)/python -m pytest
+PARALLEL = --dist worksteal --numprocesses
+CORES = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
+TWO_EACH = $(shell expr 2 \* $(CORES))
+# Nearly half of a test run is imports, so Python shall keep what it has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint format types core provider dags package system benchmarks lock clean
+.PHONY: help demo test lint format types core provider dags package system attack system-packages benchmarks mutants lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 26
 
 demo: $(READY) ## Send a WhatsApp message from a real Airflow to the emulator (KEEP=1: look at it)
 	@$(BIN)/python -m scripts.demo $(if $(KEEP),--keep)
 
-test: lint types core provider dags package ## All checks on the newest Airflow
+test: system-packages lint types core provider dags package ## All checks on the newest Airflow
 
 lint: $(READY) ## Format, style, spelling, import layers
 	$(BIN)/ruff format --check .
@@ -35,33 +41,56 @@ types: $(READY) ## mypy
 	$(BIN)/mypy
 
 core: $(READY) ## The part without Airflow; every branch of it is covered
-	$(PYTEST) tests/core tests/transport --cov --cov-report=
+	$(PYTEST) $(PARALLEL) $(or $(JOBS),$(CORES)) tests/core tests/transport --cov --cov-report=
 	$(BIN)/coverage report --include='airflow_provider_d360/api/**,airflow_provider_d360/messages/**' --fail-under=100
 
-provider: $(READY) ## What Airflow sees, and the emulator
-	$(PYTEST) tests/core tests/transport tests/provider tests/emulator tests/store tests/webhook --cov --cov-fail-under=95
+# These tests wait as much as they compute: two processes for each core. What does not depend on the version of
+# Airflow is tested on the newest one only, and measured there.
+ifeq ($(AIRFLOW),$(NEWEST))
+provider: core ## What Airflow sees, the store and the emulator
+	$(PYTEST) $(PARALLEL) $(or $(JOBS),$(TWO_EACH)) tests/receiver tests/provider tests/emulator tests/store \
+	  --cov --cov-append --cov-fail-under=95
+else
+provider: $(READY)
+	$(PYTEST) $(PARALLEL) $(or $(JOBS),$(TWO_EACH)) tests/receiver tests/provider
+endif
 
 dags: $(READY) ## Every example DAG through `airflow dags test`, against the emulator
-	$(PYTEST) tests/dags
+	$(PYTEST) tests/dags  # which runs as many at a time as there are cores
 
 package: $(READY) ## Documentation and the wheel, alone in a clean environment
 	$(PYTEST) tests/test_docs.py tests/test_packaging.py
 
-system: $(READY) ## A whole Airflow, and its user interface in a browser
-	$(PYTEST) tests/system
+system-packages: ## Install PostgreSQL and Chromium for the tests (Debian and Ubuntu, as root)
+	@scripts/system_packages.sh
 
-benchmarks: $(READY) ## Figures beside a peer: imports, the receiver by itself and in the API server (8 minutes)
+system: $(READY) ## A whole Airflow, and its user interface in a browser
+	$(PYTEST) tests/system $(if $(WITHOUT_KILLS),$(KILLS:%=--ignore=%))
+
+attack: $(READY) ## Kills, cleared runs, two schedulers: who got how many messages (an hour; SIZE=small: minutes)
+	$(if $(SIZE),,$(PYTEST) -m attack tests/store)
+	ATTACK=$(or $(SIZE),whole) $(PYTEST) $(KILLS)
+
+benchmarks: $(READY) ## Figures beside a peer: imports, sending, the receiver by itself and in the API server (9 minutes)
 	$(BIN)/python -m benchmarks.import_time
+	$(BIN)/python -m benchmarks.every_dag
+	$(BIN)/python -m benchmarks.send
 	$(BIN)/python -m benchmarks.receiver
 	$(BIN)/python -m benchmarks.api_server
 
-lock: $(UV) ## Resolve requirements/ again (UPGRADE=1: to the newest versions)
-	for airflow in 3.1 3.2 3.3; do $(UV) pip compile --quiet --universal --python-version 3.10 --no-annotate \
+mutants: $(READY) ## Change the code that decides, and list the changes that no test notices
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
+lock: $(UV) ## Resolve requirements/ again, with hashes (UPGRADE=1: to the newest versions)
+	for airflow in 3.1 3.2 3.3 3.4; do \
+	  case $$airflow in 3.4) python=3.11;; *) python=3.10;; esac; \
+	  $(UV) pip compile --quiet --universal --generate-hashes --python-version $$python --no-annotate \
 	  --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) pyproject.toml requirements/dev.in \
 	  requirements/airflow-$$airflow.in --output-file requirements/airflow-$$airflow.txt || exit; done
 
 clean: ## Remove everything that make made
-	rm -rf .venv .venv-* build dist .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-* build dist mutants .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(READY): requirements/airflow-$(AIRFLOW).txt pyproject.toml airflow_provider_d360/__init__.py $(UV)
 	@echo "Setting up Airflow $(AIRFLOW) in $(VENV): a minute or two the first time."

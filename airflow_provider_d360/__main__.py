@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_d360 check``: see :mod:`airflow_provider_d360.cli`."""
+"""``python -m airflow_provider_d360``: see :mod:`airflow_provider_d360.cli`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What Airflow is told about this package. It imports nothing: every process of Airflow reads it."""
+"""The description of this package for Airflow. It imports nothing: every process of Airflow reads it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Describe the connection form and the modules of this package."""
+    """Return the connection form, the options, the command and the modules of this package."""
     return {
         "package-name": "airflow-provider-d360",
         "name": "360dialog",
@@ -71,25 +71,69 @@ def _option(kind: str, default: str | None, description: str, *, sensitive: bool
 
 
 _OPTIONS = {
-    "webhook_enabled": _option("boolean", "False", "Take deliveries in the API server, under /d360."),
+    "alert_to": _option(
+        "string",
+        "",
+        "Who gets an alert about every DAG: phone numbers separated by commas, or a template such as "
+        "{{ var.value.on_call }}. Nobody when empty.",
+        sensitive=True,
+    ),
+    "alert_template": _option(
+        "string", "", "The approved template of these alerts, such as airflow_alert; free text when empty."
+    ),
+    "alert_language": _option("string", "en", "The language of this template."),
+    "alert_on": _option(
+        "string",
+        "failed_runs,recoveries,broken_dag_files",
+        "What these alerts are about, separated by commas: failed_runs, failed_tasks, retries, recoveries, "
+        "broken_dag_files.",
+    ),
+    "alert_opt_out_tag": _option(
+        "string", "no-whatsapp-alerts", "DAGs with this tag are left out of these alerts."
+    ),
+    "webhook_enabled": _option("boolean", "False", "Receive deliveries in the API server, under /d360."),
     "webhook_conn_ids": _option(
         "string",
         "d360_default",
-        "Connections whose webhook user and password are accepted; with commas between.",
+        "Connections whose webhook user and password are accepted, separated by commas.",
     ),
     "webhook_headers": _option(
         "string", None, "Other headers that are accepted: a JSON object, or a list of them.", sensitive=True
     ),
     "webhook_platform_secret": _option(
-        "string", None, "Ask for 360dialog's signature as well, made with this secret.", sensitive=True
+        "string", None, "Require 360dialog's signature as well, made with this secret.", sensitive=True
     ),
-    "webhook_max_body_bytes": _option("integer", "3000000", "Longer deliveries are refused."),
+    "webhook_max_body_bytes": _option(
+        "integer", "3000000", "The longest delivery, in bytes; longer ones are refused."
+    ),
+    "webhook_address_header": _option(
+        "string",
+        "",
+        "The header in which your proxy passes on the caller's address, such as X-Real-IP; without it, the "
+        "address of the peer counts. Only for logging and slowing down failed logins.",
+    ),
+    "upload_roots": _option(
+        "string",
+        "",
+        "Directories, and prefixes in object storages, from which files may be uploaded, separated "
+        "by commas. Anywhere when empty.",
+    ),
     "store_conn_id": _option("string", "", "The connection to a PostgreSQL database that is the store."),
     "store_path": _option(
         "string", "", "The file of a SQLite store; without it d360.sqlite in AIRFLOW_HOME."
     ),
-    "store_synchronous": _option("string", "NORMAL", "How far SQLite goes for a commit: NORMAL or FULL."),
-    "store_retention_days": _option("float", "30", "How long a purge keeps statuses, inbox and outbox."),
+    "store_synchronous": _option(
+        "string",
+        "NORMAL",
+        "What a commit on SQLite survives: NORMAL the end of a process, FULL a power failure too.",
+    ),
+    "store_retention_days": _option("float", "30", "How many days a purge keeps statuses and inbox."),
+    "ledger_retention_days": _option(
+        "float",
+        "365",
+        "How many days a purge keeps what was sent. While it is there, it is not sent again. Messages under "
+        "an idempotency_key are kept for ever.",
+    ),
 }
 
 _FIELD_BEHAVIOUR = {
@@ -107,13 +151,13 @@ _CONN_FIELDS = {
     },
     "timeout_seconds": {
         "label": "Timeout (seconds)",
-        "description": "How long one request may take before it is given up.",
+        "description": "The longest time for one request, in seconds.",
         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 600, "default": 30},
     },
     "max_attempts": {
         "label": "Attempts",
-        "description": "How often a request is tried while that is safe. A message whose answer was lost is "
-        "never sent again.",
+        "description": "How often a request is tried while that is safe. A message whose response was lost "
+        "is never sent again.",
         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10, "default": 3},
     },
     "messages_per_second": {
@@ -121,9 +165,15 @@ _CONN_FIELDS = {
         "description": "How fast one process sends. WhatsApp allows a number 80, and after an upgrade 1,000.",
         "schema": {"type": ["number", "null"], "minimum": 0.01, "maximum": 1000, "default": 80},
     },
+    "default_region": {
+        "label": "Default region",
+        "description": "The country of phone numbers that begin with 0: two letters, such as DE. Without it, "
+        "such numbers are refused.",
+        "schema": {"type": ["string", "null"]},
+    },
     "webhook_username": {
         "label": "Webhook user",
-        "description": "The user that 360dialog names when it calls your webhook, if that asks for one.",
+        "description": "The user that 360dialog sends to your webhook, if it requires a login.",
         "schema": {"type": ["string", "null"]},
     },
     "webhook_password": {

@@ -86,11 +86,11 @@ class Server:
         spent = self._cpu_seconds()
         got = load(self._port, rate, seconds, run, path=target.path, core=self._load_core)
         spent = self._cpu_seconds() - spent
-        intact = got["answers"] == {"200": total}
+        intact = got["responses"] == {"200": total}
         missing = lost(target.store, run, total) if intact and target.store else None
         figures = "".join(f" {got[key]:>8}" for key in ("per_second", "p50_ms", "p99_ms", "max_ms"))
-        told = "-" if missing is None else missing
-        print(f"{target.name:30}{rate:>6}{figures}{told:>6}{1000 * spent / total:>8.2f}", flush=True)
+        cells = "-" if missing is None else missing
+        print(f"{target.name:30}{rate:>6}{figures}{cells:>6}{1000 * spent / total:>8.2f}", flush=True)
         if not intact:
             print(f"{'':10}answers: {got['answers']}")
         return intact and not missing and got["p99_ms"] < GOAL_P99_MS
@@ -106,7 +106,7 @@ def main() -> int:
     print(
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; {options.seconds:g} s per line"
     )
-    told = []
+    lines = []
     with a_store(options.store, options.place) as store, a_home(options.place) as home:
         environment = configured(home, store) | dict(options.set)
         subprocess.run([AIRFLOW, "db", "migrate"], env=environment, check=True, capture_output=True)
@@ -116,9 +116,9 @@ def main() -> int:
             with api_server(environment, workers, home) as server:
                 highest = climb(server, [bare, ours], options.rates, options.seconds)
             share = f"{highest[ours] / highest[bare]:.2f} of" if highest[bare] else "and"
-            told.append(f"{workers} worker(s): {highest[ours]} per second, {share} the bare {highest[bare]}")
+            lines.append(f"{workers} worker(s): {highest[ours]} per second, {share} the bare {highest[bare]}")
     print(f"\nThe highest rates with a p99 under {GOAL_P99_MS:g} ms, no error, none lost")
-    print("\n".join(told))
+    print("\n".join(lines))
     return 0
 
 

@@ -49,7 +49,7 @@ class Load:
         self.free: deque[_Connection] = deque()
         self.due: deque[tuple[int, float]] = deque()
         self.latencies: list[float] = []
-        self.answers: Counter[str] = Counter()
+        self.responses: Counter[str] = Counter()
         self.over = asyncio.Event()
 
     async def play(self, connections: int) -> dict[str, object]:
@@ -64,7 +64,7 @@ class Load:
                 number += 1
             self.send()
             await asyncio.sleep(0.001)
-        while sum(self.answers.values()) < self.total:
+        while sum(self.responses.values()) < self.total:
             await asyncio.wait_for(self.over.wait(), 60)
         return self._report(time.perf_counter() - start)
 
@@ -74,10 +74,10 @@ class Load:
             self.free.popleft().post(self._request(number), due)
 
     def answered(self, connection: _Connection, status: str, seconds: float) -> None:
-        self.answers[status] += 1
+        self.responses[status] += 1
         self.latencies.append(seconds)
         self.free.append(connection)
-        if sum(self.answers.values()) >= self.total:
+        if sum(self.responses.values()) >= self.total:
             self.over.set()
         elif self.due:
             self.send()
@@ -95,7 +95,7 @@ class Load:
         }
         return report | {
             "max_ms": round(1000 * ordered[-1], 2),
-            "answers": dict(self.answers),
+            "responses": dict(self.responses),
             "per_second": round(self.total / seconds),
         }
 

@@ -1,7 +1,7 @@
 """
 How many deliveries the standalone receiver takes on one core, how fast, and whether any is lost.
 
-The receiver, as ``python -m airflow_provider_d360.webhook`` starts it, is pinned to one core; the load
+The receiver, as ``python -m airflow_provider_d360.receiver`` starts it, is pinned to one core; the load
 generator (``open_loop.py``) and PostgreSQL share another. Beside it, in the same run: a bare Starlette
 application that only answers 200, and what one fsync costs where the store is. ::
 
@@ -100,7 +100,7 @@ def measure(kind: str, synchronous: str, place: str, rate: int, seconds: int) ->
     with a_store(kind, place) as url, receiver(url, synchronous) as (port, pid):
         run = secrets.token_hex(4)
         got = load(port, rate, seconds, run)
-        got["lost"] = lost(url, run, rate * seconds) if got["answers"] == {"200": rate * seconds} else None
+        got["lost"] = lost(url, run, rate * seconds) if got["responses"] == {"200": rate * seconds} else None
         show(f"{kind} {synchronous} on {place}", rate, got, lost=got["lost"], pid=pid)
         return got
 
@@ -112,8 +112,8 @@ def memory(events: int, rate: int, place: str) -> int:
         for tenth in range(10):
             got = load(port, rate, events / 10 / rate, secrets.token_hex(4))
             resident.append(resident_mb(pid))
-            told = f"{resident[-1]} MB, p99 {got['p99_ms']} ms, {got['answers']}"
-            print(f"{(tenth + 1) * events // 10:>9} events: {told}", flush=True)
+            line = f"{resident[-1]} MB, p99 {got['p99_ms']} ms, {got['answers']}"
+            print(f"{(tenth + 1) * events // 10:>9} events: {line}", flush=True)
     start, warm, half, end = (resident[tenth] for tenth in (0, 2, 5, 10))
     flat = end - warm <= max(5, warm // 20)  # by then, its threads and connections are there
     print(f"Memory: {start} MB at the start, {warm} after two tenths, {half} at half, {end} at the end")
@@ -143,7 +143,7 @@ def a_store(kind: str, place: str) -> Iterator[str]:
 def receiver(url: str, synchronous: str) -> Iterator[tuple[int, int]]:
     """Start the receiver on its core, with a home of its own."""
     connection = json.dumps({"conn_type": "d360", "password": "key", "extra": LOGIN})
-    command = [sys.executable, "-m", "airflow_provider_d360.webhook", "--store", url, "--port"]
+    command = [sys.executable, "-m", "airflow_provider_d360.receiver", "--store", url, "--port"]
     with tempfile.TemporaryDirectory(prefix="d360-bench-home-") as home:
         environment = {
             **os.environ,
@@ -189,13 +189,13 @@ def load(
 def lost(url: str, run: str, total: int) -> int:
     """Count what was acknowledged and is not in the store."""
     store = Store(url)
-    found = 0
+    count = 0
     for number in range(0, total, 3):
-        found += len(
-            {kept.status.encode() for kept in store.history(message_id(run, number))} & set(STATUSES)
+        count += len(
+            {kept.status.encode() for kept in store.statuses.history(message_id(run, number))} & set(STATUSES)
         )
     store.close()
-    return total - found
+    return total - count
 
 
 def fsync_latency(place: str, times: int = 200) -> str:
@@ -225,7 +225,7 @@ def show(name: str, rate: int, got: Mapping[str, Any], *, lost: int | None, pid:
     figures = "".join(f"{got[key]:>8}" for key in ("p50_ms", "p95_ms", "p99_ms", "max_ms"))
     missing = "-" if lost is None else lost
     print(f"{name:34}{rate:>7}{got['per_second']:>7}{figures}{missing:>6}{resident_mb(pid):>5}", flush=True)
-    if set(got["answers"]) != {"200"}:
+    if set(got["responses"]) != {"200"}:
         print(f"{'':10}answers: {got['answers']}")
 
 

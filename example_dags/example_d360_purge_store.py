@@ -2,7 +2,7 @@
 Forget, once a day, what the store holds of messages older than ``[d360] store_retention_days`` (30).
 
 Needs no ``d360_default``, but the store that the webhook fills, within reach of the worker. The store keeps
-what people wrote to you, so run this, or ``python -m airflow_provider_d360.webhook purge`` from cron.
+what people wrote to you, so run this, or ``python -m airflow_provider_d360.receiver purge`` from cron.
 """
 
 from __future__ import annotations

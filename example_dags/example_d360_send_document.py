@@ -3,7 +3,8 @@ Write a report and send it as a document: the file is uploaded and sent by one t
 
 Needs the connection ``d360_default``, and a recipient who wrote to you within the last 24 hours. The path
 may be a local one, or one of object storage such as ``s3://aws_default@bucket/report.csv``; the file is
-streamed and may have 100 MB. A file that is sent to many is better uploaded once: the second task does that.
+streamed and may have 100 MB. WhatsApp takes PDF, plain text and Office files: a CSV file goes out as plain
+text, under its own name. A file for many people is better uploaded once: the second task does that.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ with DAG("example_d360_send_document", schedule=None, params={"to": "+49 151 234
     D360SendMessageOperator(
         task_id="send_report",
         to="{{ params.to }}",
-        message=document(path=path, caption="Yesterday's orders"),
+        message=document(path=path, mime_type="text/plain", caption="Yesterday's orders"),
     )
     # [END send_document]
 
     # [START upload_once]
-    upload = D360UploadMediaOperator(task_id="upload", path=path)
+    upload = D360UploadMediaOperator(task_id="upload", path=path, mime_type="text/plain")
     send = D360SendMessageOperator.partial(
         task_id="send_to_all", message=document(id=upload.output, filename="orders.csv")
     ).expand(to=["+49 151 23456789", "+33 6 12 34 56 78"])

@@ -27,6 +27,7 @@ T = TypeVar("T")
 USER = "admin"
 START_SECONDS = 240
 STOP_SECONDS = 10
+REQUEST_SECONDS = 120  # while all cores run tasks, the API server is slow
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
@@ -64,19 +65,12 @@ class RealAirflow:
             self._log = self.home / "standalone.log"
             passwords = self.home / "passwords.json"
             passwords.write_text(json.dumps({self.user: self.password}))
-            with self._log.open("wb") as log:
-                self._process = subprocess.Popen(
-                    [Path(sys.executable).parent / "airflow", "standalone"],
-                    env=airflow_environment(self.home, self._dags)
-                    | _server_environment(self.url, passwords)
-                    | self._environment,
-                    cwd=self.home,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            stack.callback(end_session, self._process)
+            self.environment = (
+                airflow_environment(self.home, self._dags)
+                | _server_environment(self.url, passwords)
+                | self._environment
+            )
+            self._process = self._start(stack, self._log, "standalone")
             self._wait_until_healthy()
             self._log_in()
             self._stack = stack.pop_all()
@@ -92,20 +86,39 @@ class RealAirflow:
         """The process that leads Airflow's session."""
         return self._process.pid
 
+    def start_scheduler(self) -> None:
+        """Start one more scheduler; Airflow's database must be a PostgreSQL."""
+        self._start(self._stack, self.home / "scheduler.log", "scheduler", "--skip-serve-logs")
+
+        def both_alive() -> bool:
+            jobs = self.get("/jobs?job_type=SchedulerJob&is_alive=true")
+            return int(jobs["total_entries"]) == 2
+
+        self.wait(both_alive, "the second scheduler", START_SECONDS)
+
     def run(self, dag_id: str, conf: Mapping[str, Any] | None = None, timeout_seconds: float = 120) -> str:
         """Unpause a DAG, start a run of it, wait for its end, and return the id of the run."""
-        self.unpause(dag_id)
-        answer = self.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf or {})})
-        run_id = str(answer["dag_run_id"])
+        run_id = self.start_run(dag_id, conf)
         self.wait_for_end(dag_id, run_id, timeout_seconds)
         return run_id
+
+    def start_run(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Unpause a DAG, start a run of it, and return the id of the run."""
+        self.unpause(dag_id)
+        answer = self.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf or {})})
+        return str(answer["dag_run_id"])
+
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear a task with all its mapped instances, and what is upstream of it."""
+        selection = {"dag_run_id": run_id, "task_ids": [task_id], "include_upstream": True}
+        self.post(f"/dags/{dag_id}/clearTaskInstances", {**selection, "only_failed": False, "dry_run": False})
 
     def unpause(self, dag_id: str) -> None:
         """Let the scheduler have a DAG, as soon as the DAG processor knows it."""
 
         def known() -> bool:
-            answer = self._request("PATCH", f"/dags/{dag_id}", {"is_paused": False})
-            return answer.ok
+            response = self._request("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+            return response.ok
 
         self.wait(known, f"DAG {dag_id} to be read")
 
@@ -123,8 +136,8 @@ class RealAirflow:
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run, as the REST API describes them."""
-        answer = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=1000")
-        return list(answer["task_instances"])
+        response = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=1000")
+        return list(response["task_instances"])
 
     def task_log(
         self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1
@@ -150,22 +163,37 @@ class RealAirflow:
         """Ask until the answer is true, and return it; give up when Airflow ends or the time is over."""
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline:
-            answer = probe()
-            if answer:
-                return answer
+            response = probe()
+            if response:
+                return response
             if self._process.poll() is not None:
-                raise RealAirflowError(f"Airflow ended while waiting for {what}\n{self.log_tail()}")
+                raise RealAirflowError(f"{self.log_tail()}\nAirflow ended while waiting for {what}")
             self._tick()
             time.sleep(0.5)
-        raise RealAirflowError(f"waited {timeout_seconds:.0f} s for {what}\n{self.log_tail()}")
+        raise RealAirflowError(f"{self.log_tail()}\nwaited {timeout_seconds:.0f} s for {what}")
 
     def log_tail(self, lines: int = 60) -> str:
         with self._log.open(errors="replace") as log:
             return "".join(deque(log, lines))
 
+    def _start(self, stack: ExitStack, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start an `airflow` command, and end it with the stack."""
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [Path(sys.executable).parent / "airflow", *arguments],
+                env=self.environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        stack.callback(end_session, process)
+        return process
+
     def _wait_until_healthy(self) -> None:
         def healthy() -> bool:
-            with suppress(requests.RequestException):
+            with suppress(requests.RequestException, KeyError):  # on a busy machine, it begins with errors
                 health = self._rest.get(f"{self.url}/api/v2/monitor/health", timeout=10).json()
                 return all(health[name]["status"] == "healthy" for name in COMPONENTS)
             return False
@@ -173,20 +201,22 @@ class RealAirflow:
         self.wait(healthy, "Airflow to start", START_SECONDS)
 
     def _log_in(self) -> None:
-        answer = self._rest.post(
+        response = self._rest.post(
             f"{self.url}/auth/token", json={"username": self.user, "password": self.password}, timeout=30
         )
-        answer.raise_for_status()
-        self._rest.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        response.raise_for_status()
+        self._rest.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
 
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> requests.Response:
-        return self._rest.request(method, f"{self.url}/api/v2{path}", json=body, timeout=30)
+        return self._rest.request(method, f"{self.url}/api/v2{path}", json=body, timeout=REQUEST_SECONDS)
 
     def _checked(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        answer = self._request(method, path, body)
-        if not answer.ok:
-            raise RealAirflowError(f"{method} {path}: {answer.status_code} {answer.text}\n{self.log_tail()}")
-        return answer.json()
+        response = self._request(method, path, body)
+        if not response.ok:
+            raise RealAirflowError(
+                f"{method} {path}: {response.status_code} {response.text}\n{self.log_tail()}"
+            )
+        return response.json()
 
 
 def airflow_environment(home: Path, dags: Path) -> dict[str, str]:
@@ -229,12 +259,12 @@ def free_port() -> int:
 
 def session_of(leader: int) -> list[psutil.Process]:
     """Return every living process of a session; `standalone` ends without most of its children."""
-    found = []
+    processes = []
     for pid in psutil.pids():
         with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
             if os.getsid(pid) == leader:
-                found.append(psutil.Process(pid))
-    return [process for process in found if process.is_running()]
+                processes.append(psutil.Process(pid))
+    return [process for process in processes if process.is_running()]
 
 
 def end_session(leader: subprocess.Popen[bytes]) -> None:

@@ -8,6 +8,10 @@ import shutil
 import socket
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+
+import pytest
 
 _home = tempfile.mkdtemp(prefix="airflow-tests-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
@@ -34,3 +38,34 @@ def _is_loopback(host: object) -> bool:
 
 
 sys.addaudithook(_stay_on_this_machine)
+
+
+@pytest.fixture(autouse=True)
+def _no_remembered_ledger() -> Iterator[None]:
+    """Let each test read its own configuration: a process remembers its ledger for a minute."""
+    yield
+    ledgers = sys.modules.get("airflow_provider_d360.hooks.ledgers")
+    if ledgers is not None:
+        ledgers._remembered.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_late_log_lines() -> Iterator[None]:
+    """Cancel the lines that a receiver would log a minute later: they would stand in the log of another test."""
+    yield
+    for thread in threading.enumerate():
+        log = getattr(getattr(thread, "function", None), "__self__", None)
+        if isinstance(thread, threading.Timer) and type(log).__name__ == "ThrottledLog":
+            thread.cancel()
+
+
+@pytest.fixture
+def seen() -> Iterator[list[tuple[str, float, dict[str, str]]]]:
+    """Collect the metrics that are recorded in this process."""
+    from airflow_provider_d360 import metrics
+
+    collected: list[tuple[str, float, dict[str, str]]] = []
+    before = list(metrics._sinks)
+    metrics.add_sink(lambda metric, value, tags: collected.append((metric.name, value, tags)))
+    yield collected
+    metrics._sinks[:] = before

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 import airflow_provider_d360
+from airflow_provider_d360 import metrics
+from airflow_provider_d360.cli import check, textfile
+from airflow_provider_d360.get_provider_info import get_provider_info
+from airflow_provider_d360.receiver.prometheus import prometheus_name
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "airflow_provider_d360"
@@ -87,6 +92,27 @@ def test_the_readme_names_the_airflow_versions_that_are_tested():
     assert [minor for minor in sorted(locked) if f"| {minor} " not in README.read_text()] == []
 
 
+def test_the_architecture_page_is_linked_and_shows_every_layer():
+    page = (ROOT / "docs/architecture.md").read_text()
+    contract = re.search(
+        r'name = "Upper layers.*?layers = \[\n(.*?)\n\]', (ROOT / "pyproject.toml").read_text(), re.S
+    )
+    picture = re.search(r"```\n(.*?)```", page, re.S)
+    assert contract
+    assert picture
+    layers = re.findall(r'"(.*)"', contract[1])
+    assert [re.split(r"\s{2,}", line)[0] for line in picture[1].splitlines()] == layers
+    for name in ("README.md", "CONTRIBUTING.md"):
+        assert "(docs/architecture.md)" in (ROOT / name).read_text()
+
+
+def test_every_path_in_code_letters_on_the_architecture_page_exists():
+    page = (ROOT / "docs/architecture.md").read_text()
+    paths = re.findall(r"`([\w/]+/(?:\w+\.\w+)?)`", page)
+    assert paths
+    assert [path for path in paths if not ((ROOT / path).exists() or (PACKAGE / path).exists())] == []
+
+
 def test_links_between_our_pages_lead_somewhere():
     broken = [
         f"{page.relative_to(ROOT)}: {target}"
@@ -95,3 +121,46 @@ def test_links_between_our_pages_lead_somewhere():
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_the_table_of_metrics_is_complete_and_has_their_kinds_and_tags():
+    page = (ROOT / "docs/monitoring.md").read_text()
+    rows = re.findall(r"^\| `(d360\.[\w.]+)` \| (\w+) \| (.*?) ?\| (.*) \|$", page, re.M)
+    documented = [(name, kind, tuple(re.findall(r"`(\w+)`", tags))) for name, kind, tags, _ in rows]
+    assert documented == [(metric.name, metric.kind, metric.tags) for metric in _by_name(documented)]
+    assert {name for name, *_ in documented} == {metric.name for metric in metrics.METRICS}
+
+
+def _by_name(rows):
+    known = {metric.name: metric for metric in metrics.METRICS}
+    return [known[name] for name, *_ in rows]
+
+
+def test_the_dashboard_asks_for_metrics_that_exist():
+    text = (ROOT / "grafana/d360.json").read_text()
+    queries = [target["expr"] for panel in json.loads(text)["panels"] for target in panel["targets"]]
+    asked = {
+        re.sub(r"_bucket$", "", name)
+        for query in queries
+        for name in re.findall(r"\b(?:airflow_)?d360_\w+", query)
+    }
+    sent = {f"airflow_{prometheus_name(metric)}" for metric in metrics.SENDING}
+    received = {prometheus_name(metric) for metric in metrics.RECEIVING}
+    assert asked == sent | received | set(textfile.NAMES)
+
+
+def test_every_name_of_the_checks_file_is_documented():
+    page = (ROOT / "docs/monitoring.md").read_text()
+    assert [name for name in textfile.NAMES if f"| `{name}` |" not in page] == []
+
+
+def test_every_exit_code_of_the_check_is_documented():
+    page = (ROOT / "docs/receiving.md").read_text()
+    codes = re.findall(r"^ {2}(\d+)  ", str(check.COMMAND.epilog), re.M)
+    assert [code for code in codes if f"| {code} | " not in page] == []
+
+
+def test_every_option_is_documented():
+    pages = "\n".join(page.read_text() for page in _pages())
+    options = get_provider_info()["config"]["d360"]["options"]
+    assert [name for name in options if f"`{name}`" not in pages] == []

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from airflow_provider_d360.api.errors import (
+    Condition,
     D360AmbiguousError,
     D360AuthError,
     D360Error,
@@ -23,24 +24,27 @@ from airflow_provider_d360.api.errors import (
 
 class Meaning(NamedTuple):
     """
-    What one code means.
+    What one code or sentence means.
 
     :param kind: The error to raise. An ambiguous one becomes *unavailable* where repeating is harmless.
     :param remedy: What to do, in one sentence.
-    :param soon: Whether the code proves that nothing was accepted and a try within seconds makes sense;
-        ``None`` leaves it to the HTTP status.
-    :param wait_seconds: How long the documentation says to wait.
+    :param soon: Whether it proves that nothing was accepted and a retry within seconds makes sense; ``None``
+        leaves it to the HTTP status.
+    :param wait_seconds: How long the documentation says to wait; ``None`` when it does not.
+    :param condition: The cause, where code decides by it; ``None`` for all others.
     """
 
     kind: type[D360Error]
     remedy: str
     soon: bool | None = None
     wait_seconds: float | None = None
+    condition: Condition | None = None
 
 
 _KEY = Meaning(
     D360AuthError,
     "Put this number's API key into the connection's password; moving a number makes its old key invalid.",
+    condition=Condition.KEY_REJECTED,
 )
 _ACCOUNT = Meaning(D360AuthError, "The account may not do this; look at its state in the 360dialog Hub.")
 _REGISTRATION = Meaning(
@@ -52,6 +56,14 @@ _PARAMETER = Meaning(
     D360RequestError, "Correct the message or the arguments; the details name the parameter."
 )
 _TEMPLATE = Meaning(D360RequestError, "Compare the parameters with the approved template.")
+_TEMPLATE_UNKNOWN = Meaning(
+    D360RequestError, "Check the template's name and language, such as en or en_US, and its approval."
+)
+_MEDIA = Meaning(D360RequestError, "Check the media's link, type and size.")
+_MEDIA_UNKNOWN = Meaning(
+    D360RequestError,
+    "Upload the file again: a media id works for 30 days, with the number that uploaded or received it only.",
+)
 _MARKETING = Meaning(D360RequestError, "Use an approved marketing template here, and only here.")
 _GROUP = Meaning(D360RequestError, "Check the group id and that this number may write to the group.")
 _UNCERTAIN = Meaning(D360AmbiguousError, "Look for the message's status before sending it again.")
@@ -59,10 +71,14 @@ _UNREACHABLE = Meaning(D360RecipientError, "Reach this recipient on another chan
 _WINDOW = Meaning(
     D360RecipientError,
     "More than 24 hours have passed since the recipient last wrote; send an approved template instead.",
+    condition=Condition.WINDOW_CLOSED,
 )
 _TEMPLATE_STATE = Meaning(
-    D360RequestError, "The template is paused or disabled; improve it or use another one."
+    D360RequestError, "The template is paused or disabled; improve it in the WhatsApp Manager or use another."
 )
+
+_WINDOW_NAMES = r"\b(24.?hours?|customer (service|care)|messaging|conversation|allowed) window"
+_NOT_THERE = r"\b(not found|not exist|\w+n.t exist|unknown|no longer|expired|cannot be loaded)"
 
 META: dict[int, Meaning] = {
     **dict.fromkeys((0, 190), _KEY),
@@ -72,9 +88,12 @@ META: dict[int, Meaning] = {
     1005: Meaning(
         D360AuthError, "The number still lives on the switched-off on-premise API; move it to the cloud."
     ),
-    **dict.fromkeys((4, 80007, 130429), _BUSY),
+    **dict.fromkeys((4, 80007, 80008, 130429), _BUSY),
     131056: Meaning(
-        D360RateLimitError, "Leave six seconds between messages to the same recipient.", soon=True
+        D360RateLimitError,
+        "Leave six seconds between messages to the same recipient.",
+        soon=True,
+        condition=Condition.PAIR_LIMIT,
     ),
     613: _BUSY._replace(soon=None),
     131048: Meaning(
@@ -82,24 +101,32 @@ META: dict[int, Meaning] = {
         "Stop the campaign and look at the number's quality rating in the Hub.",
         soon=False,
     ),
-    131064: Meaning(D360RateLimitError, "The messaging limit is used up; try again later.", soon=False),
+    131057: Meaning(
+        D360RateLimitError,
+        "The number is in maintenance, such as an upgrade to more messages per second; wait a minute.",
+        False,
+        60.0,
+    ),
+    131064: Meaning(
+        D360RateLimitError,
+        "Templates in a wrong category used up a limit; stop, and correct their categories.",
+        soon=False,
+    ),
     132069: Meaning(D360RateLimitError, "The flow is throttled to ten messages an hour.", False, 3600.0),
     133016: Meaning(
         D360RateLimitError, "The number was registered too often; wait 72 hours.", False, 72 * 3600.0
     ),
-    **dict.fromkeys((1, 2, 131000, 131016, 131057, 133004), _UNCERTAIN),
+    **dict.fromkeys((1, 2, 131000, 131016, 133004), _UNCERTAIN),
     134101: Meaning(
         D360UnavailableError, "The template is still being synchronised; wait ten minutes.", False, 600.0
     ),
     **dict.fromkeys((33, 100, 131008, 131009, 131051, 135000), _PARAMETER),
-    **dict.fromkeys((131052, 131053), Meaning(D360RequestError, "Check the media's link, type and size.")),
+    **dict.fromkeys((131052, 131053), _MEDIA),
     131062: Meaning(
         D360RequestError, "This message needs a phone number; a user id is not supported for it."
     ),
     **dict.fromkeys((132000, 132008, 132012, 132018), _TEMPLATE),
-    132001: Meaning(
-        D360RequestError, "Check the template's name and language, such as en or en_US, and its approval."
-    ),
+    132001: _TEMPLATE_UNKNOWN,
     132005: Meaning(D360RequestError, "Shorten the template's parameters."),
     132007: Meaning(D360RequestError, "The content breaks a WhatsApp policy; change it."),
     **dict.fromkeys((132015, 132016), _TEMPLATE_STATE),
@@ -113,10 +140,10 @@ META: dict[int, Meaning] = {
         D360RecipientError, "The recipient is not on WhatsApp, has an old app or has not accepted its terms."
     ),
     131030: Meaning(D360RecipientError, "Add the recipient to the test number's list of allowed numbers."),
-    131047: _WINDOW,
+    **dict.fromkeys((131047, 470), _WINDOW),
     131049: Meaning(
         D360RecipientError,
-        "WhatsApp limits marketing to this person; wait at least 24 hours.",
+        "WhatsApp limits marketing to this person; wait at least 24 hours. US numbers never get any.",
         False,
         24 * 3600.0,
     ),
@@ -131,7 +158,7 @@ META: dict[int, Meaning] = {
 }
 
 ON_PREMISE: dict[int, Meaning] = {
-    400: Meaning(D360RequestError, "Check the media's link, type and size."),
+    400: _MEDIA,
     402: _PAYMENT,
     **dict.fromkeys(
         (408, 410), Meaning(D360RecipientError, "The message was not delivered in time; send a new one.")
@@ -155,8 +182,18 @@ ON_PREMISE: dict[int, Meaning] = {
     **dict.fromkeys((2015, 2016), _TEMPLATE_STATE),
 }
 
-# 360dialog's gateway speaks in sentences, two generations of them; the first that fits decides.
-GATEWAY: tuple[tuple[str, Meaning], ...] = (
+# What a code means in the status of a message that was accepted before, where that differs.
+FAILED_STATUS: dict[int, Meaning] = {
+    135000: Meaning(
+        D360AuthError,
+        "If the message was held for quality assessment, WhatsApp dropped it: stop sending templates, "
+        "and look at the account in the WhatsApp Manager.",
+    ),
+}
+
+# 360dialog's gateway writes sentences, in two generations, and hands on Meta's without their code. The first
+# that fits decides.
+SENTENCES: tuple[tuple[str, Meaning], ...] = (
     (r"exceeded the (endpoint rate )?limit|rate limit|too many requests", _BUSY),
     (r"invalid api.?key|token expired|missing d360-api-key|unauthori[sz]ed", _KEY),
     (
@@ -165,17 +202,59 @@ GATEWAY: tuple[tuple[str, Meaning], ...] = (
     ),
     (r"lack of payment|overdue invoice", _PAYMENT),
     (r"has been disabled|permission denied", _ACCOUNT),
+    (
+        r"re-?engagement message|24 hours (have|has) passed|"
+        rf"\b(outside|expired|closed)\b.{{0,40}}{_WINDOW_NAMES}|{_WINDOW_NAMES}.{{0,40}}\b(closed|expired|over|ended)",
+        _WINDOW,
+    ),
+    (rf"\btemplates?\b.{{0,80}}{_NOT_THERE}|\b(unknown|no such) template", _TEMPLATE_UNKNOWN),
+    (
+        rf"\b(media|file|object with id)\b.{{0,80}}{_NOT_THERE}|\b(unknown|no such|invalid) media",
+        _MEDIA_UNKNOWN,
+    ),
+)
+
+# Meta uses these codes for anything; a sentence beside them may say more.
+GENERIC = frozenset({33, 100, 1006, 1009, 131009})
+
+_RESOURCE_UNKNOWN = Meaning(
+    D360RequestError,
+    "Check the id or the name in the request; if it is right, check the connection's host and hosting.",
 )
 
 
-def by_status(status: int) -> Meaning:
-    """Judge by the HTTP status alone: the last resort, because rate limits come as 400 here."""
+def by_code(code: int | None, *, on_premise: bool) -> Meaning | None:
+    """
+    Return what a code means, or ``None``.
+
+    The two APIs use different codes, but gateways put each into the other's envelope. A code that only the
+    other API has counts, unless it may be an HTTP status.
+
+    :param code: The code; ``None`` returns ``None``.
+    :param on_premise: Whether it came in the envelope of the on-premise API.
+    """
+    own, other = (ON_PREMISE, META) if on_premise else (META, ON_PREMISE)
+    if code is None or code in own:
+        return own.get(code) if code is not None else None
+    return other.get(code) if code >= 470 and code not in (500, 501) else None
+
+
+def by_status(status: int, *, known_envelope: bool = True) -> Meaning:
+    """
+    Return what an HTTP status means: the last resort, because rate limits come as 400 here.
+
+    :param status: The HTTP status.
+    :param known_envelope: Whether the body is one that 360dialog sends. Without one, a 404 comes from some
+        other server.
+    """
     if status == 429:
         return _BUSY
     if status == 401:
         return _KEY
     if status in (402, 403):
         return _ACCOUNT
+    if status == 404 and known_envelope:
+        return _RESOURCE_UNKNOWN
     if 300 <= status < 400 or status in (404, 405, 410):
         return Meaning(
             D360RequestError, "Check the connection's host and hosting: this address is not the API's."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_provider_d360.api.errors import D360RequestError, Refusal
+from airflow_provider_d360.api.errors import D360RequestError, ErrorDetail
 
 _MEGABYTE = 1024 * 1024
 
@@ -12,33 +12,29 @@ _MEGABYTE = 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Hosting:
     """
-    Where a number lives, and how that place wants to be spoken to. A path is ``None`` where it has none.
+    Where a number lives: the paths and rules of its API. A path is ``None`` where there is no such endpoint.
 
     :param name: The value of the connection's ``hosting`` extra.
     :param base_url: Scheme and host of the API.
-    :param messages: Sending.
+    :param messages: Path for sending messages.
     :param webhook: The webhook of one number.
     :param waba_webhook: The webhook of a whole WhatsApp Business Account.
-    :param contacts: Checking whether a number is on WhatsApp.
     :param health: Whether the service, and on cloud the number, is able to send.
     :param media: Uploading media.
     :param media_item: What stands before the id of one piece of media.
-    :param media_by_url: Media is downloaded from a signed address that must be asked for first.
+    :param media_by_url: Media is downloaded from a signed URL that another request returns.
     :param largest_upload: How many bytes one upload may have.
     :param uploads: Uploading what becomes a sample in a template, or a profile picture.
     :param templates: Listing, creating and deleting templates.
     :param message_templates: The newer, Meta-shaped way to templates.
     :param profile: The business profile.
-    :param profile_about: The *about* text, where it is not a part of the profile.
-    :param profile_photo: The picture, where it is uploaded by itself.
     :param blocked_users: Blocking people, unblocking them, and listing who is blocked.
     :param contact_block: Blocking one person; ``{number}`` stands for them.
-    :param automation: Welcome message, ice breakers and commands.
     :param names_product: Bodies carry ``"messaging_product": "whatsapp"``.
     :param reads_by_put: A message is marked as read by ``PUT {messages}/{id}``, not by a ``POST``.
     :param wants_namespace: Templates are addressed with their ``namespace``.
     :param plain_webhook_host: Webhook hosts may hold no ``_`` and no port.
-    :param always_answers_id: An accepted message is always answered with its id.
+    :param always_returns_id: The response to an accepted message always holds its id.
     """
 
     name: str
@@ -46,7 +42,6 @@ class Hosting:
     messages: str
     webhook: str = "/v1/configs/webhook"
     waba_webhook: str | None = None
-    contacts: str | None = None
     health: str | None = None
     media: str | None = None
     media_item: str | None = None
@@ -56,16 +51,13 @@ class Hosting:
     templates: str | None = None
     message_templates: str | None = None
     profile: str | None = None
-    profile_about: str | None = None
-    profile_photo: str | None = None
     blocked_users: str | None = None
     contact_block: str | None = None
-    automation: str | None = None
     names_product: bool = True
     reads_by_put: bool = False
     wants_namespace: bool = False
     plain_webhook_host: bool = False
-    always_answers_id: bool = True
+    always_returns_id: bool = True
 
     @property
     def product(self) -> dict[str, object]:
@@ -74,13 +66,15 @@ class Hosting:
 
     def need(self, path: str | None, what: str) -> str:
         """
-        Give one of this hosting's paths.
+        Return one of this hosting's paths.
 
-        :raises D360RequestError: naming the hosting, when it has none for this.
+        :param path: The path, or ``None``.
+        :param what: What the path is for, for the error.
+        :raises D360RequestError: naming the hosting, when ``path`` is ``None``.
         """
         if path is None:
             title = f"The {self.name} hosting has no {what}"
-            raise D360RequestError(Refusal(title, "Use a connection whose hosting has it."))
+            raise D360RequestError(ErrorDetail(title, "Use a connection whose hosting has it."))
         return path
 
 
@@ -98,7 +92,6 @@ CLOUD = Hosting(
     message_templates="/message_templates",
     profile="/whatsapp_business_profile",
     blocked_users="/block_users",
-    automation="/conversational_automation",
     plain_webhook_host=True,
 )
 
@@ -106,29 +99,26 @@ ON_PREMISE = Hosting(
     name="on_premise",
     base_url="https://waba.360dialog.io",
     messages="/v1/messages",
-    contacts="/v1/contacts",
     health="/v1/health",
     media="/v1/media",
     media_item="/v1/media/",
     largest_upload=64 * _MEGABYTE,
     templates="/v1/configs/templates",
     profile="/v1/settings/business/profile",
-    profile_about="/v1/settings/profile/about",
-    profile_photo="/v1/settings/profile/photo",
     contact_block="/v1/contacts/{number}/block",
     names_product=False,
     reads_by_put=True,
     wants_namespace=True,
 )
 
-# The sandbox answers on the paths of on-premise, but takes the cloud's bodies; 360dialog's page says
-# that its answers carry no response information yet, so an id cannot be relied upon.
+# The sandbox has the paths of on-premise and takes the bodies of the cloud. 360dialog's page says that its
+# responses carry no information yet, so an id is not certain.
 # https://docs.360dialog.com/docs/sandbox
 SANDBOX = Hosting(
     name="sandbox",
     base_url="https://waba-sandbox.360dialog.io",
     messages="/v1/messages",
-    always_answers_id=False,
+    always_returns_id=False,
 )
 
 HOSTINGS = {hosting.name: hosting for hosting in (CLOUD, ON_PREMISE, SANDBOX)}

@@ -1,4 +1,4 @@
-"""What crosses the wire, as values: a request, an answer, and a call that knows how to read it."""
+"""What crosses the wire, as values: a request, a response, and a call that reads its response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Reader(Protocol):
-    """An open file, as far as sending needs one."""
+    """An open file, as far as sending needs one; a binary file of Python is one."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -19,7 +19,7 @@ class Reader(Protocol):
 
 
 class Sink(Protocol):
-    """Something that takes bytes: a file, or whatever counts and checks them on their way to one."""
+    """Something that takes bytes: a file, or an object that counts and checks them before writing."""
 
     def write(self, data: bytes, /) -> object: ...
 
@@ -29,8 +29,8 @@ class Source:
     """
     A body that is read while it is sent, so that it is never whole in memory.
 
-    :param size: How many bytes there are; exactly so many are announced.
-    :param open: Opens it at its beginning, anew for each attempt.
+    :param size: The number of bytes, sent as ``Content-Length``.
+    :param open: Opens the body at its beginning, once for each attempt.
     """
 
     size: int
@@ -40,13 +40,13 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Request:
     """
-    One HTTP request, without host and key: the transport adds both, so they cannot end up elsewhere.
+    One HTTP request, without host and key: the transport adds both, so that they are sent nowhere else.
 
     :param method: ``GET``, ``POST``, ``PUT``, ``PATCH`` or ``DELETE``.
     :param path: Path and query below the base URL; starts with ``/``.
-    :param headers: Headers besides the key.
-    :param body: The bytes to send. Not shown by ``repr``: it holds what people write to each other.
-    :param source: What to send in place of ``body``, when it is large.
+    :param headers: Headers besides the key. Default: none.
+    :param body: The bytes to send; ``repr`` does not show them, as they hold private text. Default: none.
+    :param source: A body that is streamed, in place of ``body``. Default: ``None``.
     """
 
     method: str
@@ -59,11 +59,11 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Response:
     """
-    One answer, whole.
+    One whole response.
 
     :param status: The HTTP status.
-    :param headers: Headers with lower-case names.
-    :param body: The bytes received. Not shown by ``repr``.
+    :param headers: Headers with lower-case names. The transport adds ``date`` where the server sends none.
+    :param body: The bytes received; ``repr`` does not show them. Default: none.
     """
 
     status: int
@@ -74,23 +74,29 @@ class Response:
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """
-    One use of one endpoint: what to send, how to read the answer, and whether sending it twice is harmless.
+    One use of one endpoint: what to send, how to read the response, and whether sending it twice is harmless.
 
     :param request: The request.
-    :param read: Turns a 2xx answer into a value; raises ``ValueError`` when it cannot.
+    :param read: Turns a 2xx response into a value; raises ``ValueError`` when it cannot be read.
     :param repeatable: Whether the same request may reach the service twice without a second effect.
-    :param private: Strings of the request that no error text may repeat.
-    :param quotable: Whether an error may quote the answer. Not where answers repeat credentials.
-    :param sink: Takes the body of a 2xx answer as it arrives; ``Response.body`` is empty then. It cannot be
-        rewound, so there is one attempt only.
-    :param single: There is one attempt only, whatever the account allows.
-    :param extra_seconds: How much longer than others this call may take, because much has to be carried.
+    :param private: Returns the strings of the request that no error text may repeat; it is called when there
+        may be an error. Default: none.
+    :param public: Returns words of the request that an error text may repeat, such as the name of a
+        template. Default: none.
+    :param quotable: Whether an error may quote the response; ``False`` where responses repeat credentials.
+        Default: ``True``.
+    :param sink: Takes the body of a 2xx response as it arrives; ``Response.body`` is empty then. It cannot be
+        rewound, so there is one attempt only. Default: ``None``.
+    :param single: Make one attempt only, whatever ``max_attempts`` is. Default: ``False``.
+    :param extra_seconds: Seconds that this call may take beyond ``timeout_seconds``, for a large body.
+        Default: 0.
     """
 
     request: Request
     read: Callable[[Response], T]
     repeatable: bool
-    private: frozenset[str] = field(default=frozenset(), repr=False)
+    private: Callable[[], frozenset[str]] = field(default=frozenset, repr=False)
+    public: Callable[[], frozenset[str]] = field(default=frozenset, repr=False)
     quotable: bool = True
     sink: Sink | None = field(default=None, repr=False)
     single: bool = False
@@ -99,8 +105,11 @@ class Call(Generic[T]):
 
 def json_request(method: str, path: str, body: object = None) -> Request:
     """
-    Build a request with a JSON body, in the order of its keys; without a body when it is ``None``.
+    Build a request with a JSON body, in the order of its keys.
 
+    :param method: The HTTP method.
+    :param path: Path and query below the base URL; starts with ``/``.
+    :param body: The body; ``None`` sends none. Default: ``None``.
     :raises ValueError: when the body holds something that JSON or UTF-8 cannot express.
     """
     headers = {"Accept": "application/json"}

@@ -1,4 +1,4 @@
-"""A local 360dialog to develop and test against: no account, no network, nothing that costs money."""
+"""A local 360dialog for development and tests: it needs no account and no network, and costs nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_d360.emulator``: a 360dialog to try things on."""
+"""The command ``python -m airflow_provider_d360.emulator``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ LONGEST_PREVIEW = 60
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until somebody presses Ctrl-C or ends the process."""
+    """
+    Serve until Ctrl-C or SIGTERM, and return the exit code.
+
+    :param arguments: The command line; that of the process when it is ``None``.
+    """
     options = parse(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -30,15 +34,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
+    """
+    Read the command line.
+
+    :param arguments: The command line; that of the process when it is ``None``.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_d360.emulator",
         description="Serve a local 360dialog: no account, no network, and no message leaves this machine.",
-        epilog="While it runs, GET /_emulator/sent, /_emulator/requests and /_emulator/deliveries show what "
-        "happened.",
+        epilog="While it runs, GET /_emulator/sent, /_emulator/requests and /_emulator/deliveries return its "
+        "records.",
     )
     parser.add_argument(
-        "--port", type=int, default=8360, help="port on 127.0.0.1; 0 finds one (default: 8360)"
+        "--port", type=int, default=8360, help="port on 127.0.0.1; 0 for any free port (default: 8360)"
     )
     parser.add_argument(
         "--deliver-to",
@@ -51,7 +59,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=_statuses,
         default="sent,delivered,read",
         metavar="LIST",
-        help="what becomes of each message, such as sent,failed:131026 (default: %(default)s)",
+        help="statuses of each message, such as sent,failed:131026 (default: %(default)s)",
     )
     parser.add_argument(
         "--delay-seconds",
@@ -60,15 +68,27 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="SECONDS",
         help="time before each status (default: %(default)s)",
     )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse messages that need a template, a file or an open 24-hour window that is not there",
+    )
     return parser.parse_args(arguments)
 
 
 def run(options: argparse.Namespace, stop: threading.Event, say: Callable[[str], object]) -> int:
-    """Serve until ``stop`` is set, saying what reaches WhatsApp."""
+    """
+    Serve until ``stop`` is set, and print each message and status.
+
+    :param options: The command line.
+    :param stop: Ends the server.
+    :param say: Prints a line.
+    """
     emulator = Emulator(
         statuses=options.statuses,
         delay_seconds=options.delay_seconds,
         deliver_to=options.deliver_to,
+        strict=options.strict,
         on_change=lambda sent: say(describe(sent)),
     )
     with EmulatorServer(emulator, options.port) as server:
@@ -81,7 +101,11 @@ def run(options: argparse.Namespace, stop: threading.Event, say: Callable[[str],
 
 
 def describe(sent: SentMessage) -> str:
-    """Put a message, or its newest status, on one line."""
+    """
+    Describe a message, or its newest status, in one line.
+
+    :param sent: The message.
+    """
     if sent.statuses:
         return f"{sent.message_id}: {sent.statuses[-1]}"
     kind = sent.body.get("type", "text")

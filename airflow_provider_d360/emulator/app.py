@@ -1,30 +1,34 @@
-"""The emulator: one set of handlers for every door, and the record of what came through."""
+"""The emulator: one set of handlers for every request, whether over a socket or in this process."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
 
 from airflow_provider_d360.api.hosting import CLOUD, ON_PREMISE, SANDBOX, Hosting
 from airflow_provider_d360.api.wire import Request, Response
 from airflow_provider_d360.emulator import (
+    account_events,
     accounts,
-    events,
     health,
     media,
     messages,
-    routes,
     templates,
     webhooks,
 )
-from airflow_provider_d360.emulator.answers import RefusedError, gateway_error, refusal
-from airflow_provider_d360.emulator.bodies import canonical
-from airflow_provider_d360.emulator.deliveries import Agenda, Courier
-from airflow_provider_d360.emulator.faults import NO_FAULT, AnswerLostError, Fault, Order, Rule, fault_named
-from airflow_provider_d360.emulator.records import Delivery, JSONObject, Number, SentMessage, Webhook
+from airflow_provider_d360.emulator.faults import (
+    NO_FAULT,
+    Fault,
+    PlannedFault,
+    ResponseLostError,
+    fault_named,
+)
+from airflow_provider_d360.emulator.records import JSONObject
+from airflow_provider_d360.emulator.responses import InvalidError, RejectedError, gateway_error
+from airflow_provider_d360.emulator.routes import RequestContext, find_route, header
+from airflow_provider_d360.emulator.state import State
 
 CLOUD_KEY = "cloud-key"
 ON_PREMISE_KEY = "on-premise-key"
@@ -42,292 +46,134 @@ ROUTES = (
 )
 
 
-class Emulator:
+class Emulator(State):
     """
-    A 360dialog of its own: nothing is shared between two of them.
+    A local 360dialog; two of them share nothing. All methods may be called from any thread.
 
-    All methods may be called from any thread. What the parameters set may be changed at any time: through the
-    attributes of the same names, and :meth:`set_statuses`.
-
-    :param keys: The keys that work, and where the number of each is hosted.
-    :param statuses: What becomes of an accepted message, in order; ``failed`` may name its code, as in
-        ``failed:131026``.
-    :param delay_seconds: Time before each of the statuses.
-    :param deliver_to: Scheme and host, such as ``http://127.0.0.1:8000``, that events are posted to in place
-        of those of the configured webhook; its path stays. Without it, none is posted beyond this machine.
-    :param retry_delays_seconds: Time before each further attempt while a webhook does not answer 200.
-    :param waba_webhook_delay_seconds: Time until the webhook of the account is in force.
-    :param waba_webhook_unseen_reads: How many reads still show the old one.
-    :param strict_templates: Refuse templates that were not created here; without it, they are anybody's.
-    :param on_change: Told of each message when it is accepted, and again at each status.
+    :param keys: The hosting of the number for each API key.
+    :param options: The parameters of :class:`~airflow_provider_d360.emulator.state.State`. Each is an
+        attribute as well and may be changed at any time; for ``statuses`` see :meth:`set_statuses`.
     """
 
-    def __init__(
-        self,
-        *,
-        keys: Mapping[str, Hosting] = KEYS,
-        statuses: Sequence[str] = ("sent", "delivered", "read"),
-        delay_seconds: float = 0.0,
-        deliver_to: str | None = None,
-        retry_delays_seconds: Sequence[float] = (0.1, 0.5, 2.0, 5.0, 10.0),
-        waba_webhook_delay_seconds: float = 0.0,
-        waba_webhook_unseen_reads: int = 1,
-        strict_templates: bool = False,
-        on_change: Callable[[SentMessage], object] | None = None,
-    ) -> None:
-        self._statuses = events.check_statuses(statuses)
-        self.delay_seconds = delay_seconds
-        self.deliver_to = deliver_to
-        self.retry_delays_seconds = tuple(retry_delays_seconds)
-        self.waba_webhook_delay_seconds = waba_webhook_delay_seconds
-        self.waba_webhook_unseen_reads = waba_webhook_unseen_reads
-        self.strict_templates = strict_templates
-        self.on_change = on_change
-        self._keys = dict(keys)
-        self._changed = threading.Condition(threading.RLock())
-        self._agenda = Agenda()
-        self._courier = Courier(self._changed, self._agenda)
-        self.reset()
+    def __init__(self, *, keys: Mapping[str, Hosting] = KEYS, **options: Any) -> None:
+        super().__init__(keys=keys, **options)
 
     def reset(self) -> None:
-        """Go back to the beginning: no record, no rule, no fault, no webhook, no event on its way."""
+        """Return to the initial state: no records, rules, faults, webhooks, or pending deliveries."""
         with self._changed:
-            self._agenda.clear()
-            self._courier.clear()
-            self.numbers = {
-                key: Number(key, hosting, str(4930123456700 + position))
-                for position, (key, hosting) in enumerate(self._keys.items())
-            }
-            self.account = webhooks.Account()
-            self.can_send_message = "AVAILABLE"
-            self.settings = {key: accounts.Settings() for key in self.numbers}
-            self.templates = templates.Shelf()
-            self.media = media.Shelf(next(iter(self.numbers), ""))
-            self._era = object()
+            super().reset()
+            self._generation = object()
             self._requests: list[Request] = []
-            self._sent: dict[str, SentMessage] = {}
-            self._rules: list[Rule] = []
-            self._orders: list[Order] = []
-            self._scripts: dict[str, tuple[str, ...]] = {}
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        """Drop what is still to be delivered and end the thread that delivers; records stay."""
-        self._agenda.close(self._courier.abort)
+            self._planned_faults: list[PlannedFault] = []
 
     @property
     def requests(self) -> list[Request]:
-        """Every request, whatever became of it; its headers hold the key."""
+        """Every request, whatever the response was; its headers hold the API key."""
         with self._changed:
             return list(self._requests)
 
-    @property
-    def sent(self) -> list[SentMessage]:
-        """Every message that was accepted, oldest first."""
-        with self._changed:
-            return list(self._sent.values())
-
-    @property
-    def deliveries(self) -> list[Delivery]:
-        """Every event for a webhook, oldest first."""
-        return self._courier.deliveries
-
-    def wait_for_statuses(
-        self, message_id: str, status: str = "read", timeout_seconds: float = 5.0
-    ) -> SentMessage:
-        """
-        Wait until a message has a status and all its deliveries so far are over.
-
-        :raises TimeoutError: when that takes too long; it says how far the message came.
-        """
-
-        def done() -> bool:
-            sent = self._sent.get(message_id)
-            return sent is not None and status in sent.statuses and not self._courier.waiting(message_id)
-
-        with self._changed:
-            in_time = self._changed.wait_for(done, timeout_seconds)
-            sent = self._sent.get(message_id)
-        if sent is None:
-            raise TimeoutError(f"No message {message_id} was accepted in {timeout_seconds:g} s")
-        if not in_time:
-            raise TimeoutError(
-                f"Not {status} and delivered in {timeout_seconds:g} s; statuses: {sent.statuses}, "
-                f"deliveries: {[delivery.attempts for delivery in self.deliveries]}"
-            )
-        return sent
-
-    def wait_for_deliveries(self, timeout_seconds: float = 5.0) -> list[Delivery]:
-        """
-        Wait until no delivery is on its way.
-
-        :raises TimeoutError: when that takes too long.
-        """
-        with self._changed:
-            if not self._changed.wait_for(lambda: not self._courier.waiting(), timeout_seconds):
-                raise TimeoutError(f"Deliveries are still on their way after {timeout_seconds:g} s")
-            return self.deliveries
-
     def fail_next(self, fault: Fault | str, times: int = 1, path: str | None = None) -> None:
         """
-        Make the next requests go wrong; orders are worked off oldest first.
+        Apply a fault to the next requests; of several planned faults, the oldest comes first.
 
         :param fault: One of :mod:`~airflow_provider_d360.emulator.faults`, or the name of one.
-        :param times: How many requests.
+        :param times: The number of requests.
         :param path: Only requests for this path; ``*`` matches as in a shell.
+        :raises ValueError: when there is no fault of this name.
         """
-        order = Order(fault_named(fault) if isinstance(fault, str) else fault, times, path)
+        planned = PlannedFault(fault_named(fault) if isinstance(fault, str) else fault, times, path)
         with self._changed:
-            self._orders.append(order)
+            self._planned_faults.append(planned)
 
-    def refuse(self, code: int, to: str | None = None, times: int | None = None) -> None:
-        """Refuse messages to a recipient, or to everybody, with one of WhatsApp's error codes."""
-        with self._changed:
-            self._rules.append(Rule(code, None if to is None else canonical(to), times))
-
-    def set_statuses(self, statuses: Sequence[str], to: str | None = None) -> None:
+    def report(self, field: str, value: JSONObject, *, key: str | None = None) -> None:
         """
-        Decide what becomes of the messages to a recipient, or to everybody who has no decision of their own.
+        Deliver an event about a template, a number or the account to a webhook.
 
-        :raises ValueError: when ``failed:…`` names something that is not a code.
+        :param field: ``message_template_status_update``, ``account_update``, …: see
+            :data:`~airflow_provider_d360.emulator.account_events.FIELDS`.
+        :param value: What it says, as the service writes it.
+        :param key: The API key of the number whose webhook gets it; the first number when it is ``None``.
+        :raises ValueError: when the service has no such field, or the value lacks what it always has.
+        :raises LookupError: when the key is unknown, or its number has no webhook.
         """
-        with self._changed:
-            if to is None:
-                self._statuses = events.check_statuses(statuses)
-            else:
-                self._scripts[canonical(to)] = events.check_statuses(statuses)
-
-    def receive(
-        self,
-        message: str | JSONObject,
-        *,
-        sender: str = "4915112345678",
-        name: str = "Ann",
-        reply_to: str | None = None,
-        key: str | None = None,
-    ) -> str:
-        """
-        Let a person send a message to a number, and return its id.
-
-        :param message: A text, or a message as webhooks carry it; see
-            :func:`~airflow_provider_d360.emulator.events.button_reply`.
-        :param sender: A phone number, or the business-scoped user id of somebody who hides it.
-        :param name: The name in the sender's profile.
-        :param reply_to: The id of the message that this answers.
-        :param key: Which number; the first one when it is ``None``.
-        :raises LookupError: when the key is unknown, or its number has no webhook to tell.
-        """
-        content: JSONObject = (
-            {"type": "text", "text": {"body": message}} if isinstance(message, str) else message
-        )
+        event = account_events.account_event(field, value)
         with self._changed:
             number = self.numbers[next(iter(self.numbers)) if key is None else key]
-            message_id = events.new_message_id(number.hosting)
-            event = events.message_event(number, message_id, content, canonical(sender), name, reply_to)
-            if not self._tell_webhook(number, message_id, event):
-                raise LookupError("The number has no webhook, so nobody would hear of the message")
-        return message_id
+            if number.hosting is not CLOUD or not self._deliver(number, "", event):
+                raise LookupError("The number has no webhook that gets such events")
+
+    def set_template_status(self, name: str, status: str, reason: str = "NONE") -> None:
+        """
+        Change the status of a template in all its languages, and report it to the webhook if there is one.
+
+        :param name: The name of the template.
+        :param status: The status, such as ``paused``: then its messages are refused.
+        :param reason: Why, in WhatsApp's words.
+        :raises LookupError: when there is no such template.
+        """
+        with self._changed:
+            templates = [one for one in self.templates.stored if one.name == name]
+            if not templates:
+                raise LookupError(f"There is no template {name!r}")
+            for template in templates:
+                template.status = status.lower()
+                value = account_events.status_value(template, reason)
+                with suppress(LookupError):
+                    self.report("message_template_status_update", value)
 
     def handle(self, request: Request) -> Response:
         """
-        Answer one request, in this process.
+        Handle a request in this process.
 
+        :param request: The request.
         :raises ConnectionResetError: when a fault resets the connection; the request had no effect.
-        :raises AnswerLostError: a ``ConnectionError``, when a fault cuts it off; the request had its effect.
+        :raises ResponseLostError: a ``ConnectionError``, when a fault loses the response; the request had its
+            effect.
         """
         response, fault = self.serve(request, time.sleep)
         time.sleep(fault.drip_seconds)
         if fault.ending == "cut_midway":
-            raise AnswerLostError("The emulator cut the answer off in the middle")
+            raise ResponseLostError("The emulator closed the connection in the middle of the response")
         return response
 
     def serve(self, request: Request, sleep: Callable[[float], object]) -> tuple[Response, Fault]:
         """
-        Answer one request, and leave to the caller what a fault does to the answer on its way.
+        Handle a request, and return the fault that the caller applies to the response.
 
         :param request: The request.
-        :param sleep: How to wait.
+        :param sleep: Waits for a number of seconds.
         :raises ConnectionResetError: as :meth:`handle` does.
-        :raises AnswerLostError: when nothing of the answer is to be sent.
+        :raises ResponseLostError: when nothing of the response is to be sent.
         """
         with self._changed:
             self._requests.append(request)
-            fault, era = self._take_fault(request.path), self._era
+            fault, generation = self._take_fault(request.path), self._generation
         sleep(fault.delay_seconds)
-        if fault.ending == "reset" or self._era is not era:  # a slow request must not leak into the next test
+        # A slow request must not take effect after a reset, in the next test.
+        if fault.ending == "reset" or self._generation is not generation:
             raise ConnectionResetError("The emulator reset the connection")
-        response = self._answer(request) if fault.accepts else Response(500)
+        response = self._respond(request) if fault.accepts else Response(500)
         if fault.ending == "cut_off":
-            raise AnswerLostError("The emulator closed the connection without an answer")
-        return fault.alter(response), fault
+            raise ResponseLostError("The emulator closed the connection without a response")
+        return fault.apply(response), fault
 
-    def accept(self, number: Number, to: str, body: JSONObject) -> SentMessage:
-        """Take a message on, for handlers: it is recorded, and its statuses will happen."""
+    def _respond(self, request: Request) -> Response:
         with self._changed:
-            message_id = events.new_message_id(number.hosting)
-            sent = SentMessage(message_id, to, number.hosting.name, number.key, body)
-            self._note(sent)
-            for position, status in enumerate(self._scripts.get(to, self._statuses), 1):
-                self._agenda.add(position * self.delay_seconds, partial(self._happen, message_id, status))
-            return sent
-
-    def raise_if_refused(self, hosting: Hosting, to: str) -> None:
-        """
-        Apply the rules of :meth:`refuse`, for handlers.
-
-        :raises RefusedError: when one of them concerns the recipient.
-        """
-        with self._changed:
-            for rule in self._rules:
-                if rule.concerns(to):
-                    rule.times = None if rule.times is None else rule.times - 1
-                    raise RefusedError(
-                        refusal(hosting, rule.code, "Refused by the emulator, as it was told to")
-                    )
-
-    def _answer(self, request: Request) -> Response:
-        with self._changed:
-            number = self.numbers.get(routes.header(request, "D360-API-KEY"))
+            number = self.numbers.get(header(request, "D360-API-KEY"))
             if number is None:
                 # Status and body disagree: https://docs.360dialog.com/partner/help-and-support/error-messages
                 return gateway_error(401, "Invalid api_key or token expired", http_code=404)
             try:
-                route, parts = routes.find(ROUTES, number.hosting, request)
-                return route.handler(routes.Asked(self, number, request, parts))
-            except RefusedError as refused:
-                return refused.response
+                route, values = find_route(ROUTES, number.hosting, request)
+                return route.handler(RequestContext(self, number, request, values))
+            except InvalidError as error:
+                return error.response(number.hosting)
+            except RejectedError as error:
+                return error.response
 
     def _take_fault(self, path: str) -> Fault:
-        for order in self._orders:
-            if order.times > 0 and order.concerns(path):
-                order.times -= 1
-                return order.fault
+        for planned in self._planned_faults:
+            if planned.times > 0 and planned.applies(path):
+                planned.times -= 1
+                return planned.fault
         return NO_FAULT
-
-    def _happen(self, message_id: str, status: str) -> None:
-        name, error = events.parse_status(status)
-        with self._changed:
-            sent = self._sent.get(message_id)
-            if sent is None:  # forgotten meanwhile
-                return
-            sent = replace(sent, statuses=(*sent.statuses, name))
-            number = self.numbers[sent.key]
-            self._tell_webhook(number, message_id, events.status_event(number, sent, name, error))
-            self._note(sent)
-
-    def _note(self, sent: SentMessage) -> None:
-        self._sent[sent.message_id] = sent
-        self._changed.notify_all()
-        if self.on_change is not None:
-            self.on_change(sent)
-
-    def _tell_webhook(self, number: Number, message_id: str, event: JSONObject) -> bool:
-        webhook = self._webhook_of(number)
-        if webhook is None:
-            return False
-        self._courier.deliver(webhook, self.deliver_to, message_id, event, self.retry_delays_seconds)
-        return True
-
-    def _webhook_of(self, number: Number) -> Webhook | None:
-        self.account.settle(self.numbers.values())
-        return number.webhook or (self.account.webhook if number.hosting is CLOUD else None)

@@ -1,4 +1,4 @@
-"""Reading the body of a request off a connection, whatever the other side sends."""
+"""Reading the body of a request from a connection, with a stated length or in chunks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ MOST_TRAILERS = 100
 
 class UnreadableError(Exception):
     """
-    A body that cannot be read; nothing after it on the connection can be either.
+    A body that cannot be read; the connection must be closed.
 
-    :param status: The HTTP status that says so.
+    :param status: The HTTP status of the response.
     """
 
     def __init__(self, status: int) -> None:
@@ -24,9 +24,12 @@ class UnreadableError(Exception):
 
 def read_body(headers: Message, stream: BufferedIOBase, limit: int) -> bytes:
     """
-    Read a body of a stated length or in chunks; a request that states neither has none.
+    Read a body of a stated length or in chunks; a request without either has no body.
 
-    :raises UnreadableError: when it is malformed, longer than ``limit`` bytes, or ends too early.
+    :param headers: The headers of the request.
+    :param stream: The connection, behind the headers.
+    :param limit: The largest body in bytes.
+    :raises UnreadableError: when the body is malformed, longer than ``limit``, or ends too early.
     """
     lengths = set(headers.get_all("Content-Length", []))
     coding = headers.get("Transfer-Encoding", "").strip().lower()

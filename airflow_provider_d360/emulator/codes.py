@@ -1,8 +1,8 @@
-"""Titles and HTTP statuses of WhatsApp's error codes, as the service sends them."""
+"""The title and HTTP status of each of WhatsApp's error codes."""
 
 from __future__ import annotations
 
-# Codes that are not listed are still sent, as a 400 whose title says nothing.
+# Other codes can be sent, too: with the status 400 and the title "Unknown error".
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
 _CLOUD = {
     0: (401, "AuthException"),
@@ -18,6 +18,8 @@ _CLOUD = {
     368: (403, "Temporarily blocked for policies violations"),
     613: (400, "Calls to this API have exceeded the rate limit"),
     80007: (400, "Rate limit issues"),
+    80008: (400, "There have been too many calls to this WhatsApp Business account"),
+    130403: (400, "Blocked by business"),
     130429: (400, "Rate limit hit"),
     130472: (400, "User's number is part of an experiment"),
     130497: (403, "Business account is restricted from messaging users in this country"),
@@ -41,18 +43,29 @@ _CLOUD = {
     131052: (400, "Media download error"),
     131053: (400, "Media upload error"),
     131056: (400, "Business and consumer pair rate limit hit"),
+    131055: (400, "Only marketing templates are supported"),
     131057: (500, "Account in maintenance mode"),
+    131063: (400, "Marketing templates are disabled on Cloud API"),
+    131064: (400, "Messaging limit reached"),
     131062: (400, "Business-scoped user id is not supported for this message"),
     132000: (400, "Template param count mismatch"),
     132001: (404, "Template does not exist"),
     132005: (400, "Template hydrated text too long"),
     132007: (400, "Template format character policy violated"),
+    132008: (400, "Template parameter value mismatch"),
     132012: (400, "Template parameter format mismatch"),
     132015: (400, "Template is paused"),
     132016: (400, "Template is disabled"),
+    132018: (400, "There is an issue with the parameters in your template"),
+    132068: (400, "Flow is in blocked state"),
+    132069: (400, "Flow is in throttled state"),
     133004: (503, "Server temporarily unavailable"),
     133010: (400, "Phone number not registered"),
+    133016: (400, "Account register deregister rate limit exceeded"),
+    134100: (400, "Only marketing messages are supported"),
     134101: (400, "Template is still syncing"),
+    134102: (400, "Template is unavailable for use"),
+    135000: (400, "Generic user error"),
     137000: (400, "Recipient identity key hash mismatch"),
 }
 
@@ -60,6 +73,9 @@ _CLOUD = {
 _ON_PREMISE = {
     400: (400, "Media error"),
     470: (400, "Message failed to send because more than 24 hours have passed"),
+    480: (400, "User's identity has changed"),
+    500: (500, "Generic error"),
+    501: (400, "Message type is not supported"),
     471: (400, "Spam rate limit hit"),
     1000: (400, "Generic error"),
     1001: (400, "Message too long"),
@@ -75,13 +91,23 @@ _ON_PREMISE = {
     1014: (500, "Internal error"),
     1015: (429, "Too many requests"),
     1016: (503, "System overloaded"),
+    1026: (400, "Receiver is incapable of receiving this message"),
+    1031: (403, "Account locked"),
     2000: (400, "Template param count mismatch"),
     2001: (404, "Template does not exist"),
+    2005: (400, "Template hydrated text too long"),
+    2012: (400, "Template parameter format mismatch"),
+    2015: (400, "Template is paused"),
+    2016: (400, "Template is disabled"),
 }
 
 _MEANINGS = {**_CLOUD, **_ON_PREMISE}
 
 
 def meaning(code: int) -> tuple[int, str]:
-    """Look up the HTTP status and the title that go with a code."""
+    """
+    Return the HTTP status and the title of an error code.
+
+    :param code: The error code, of cloud or on-premise.
+    """
     return _MEANINGS.get(code, (400, "Unknown error"))

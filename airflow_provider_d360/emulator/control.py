@@ -1,4 +1,4 @@
-"""The emulator's own endpoints, under ``/_emulator/``: for tests in another process or another language."""
+"""The emulator's own endpoints under ``/_emulator/``, for tests in another process or another language."""
 
 from __future__ import annotations
 
@@ -9,25 +9,30 @@ from dataclasses import asdict
 from typing import Any
 
 from airflow_provider_d360.api.wire import Request, Response
-from airflow_provider_d360.emulator.answers import answer
 from airflow_provider_d360.emulator.app import Emulator
 from airflow_provider_d360.emulator.faults import fault_named
+from airflow_provider_d360.emulator.responses import json_response
 
 PREFIX = "/_emulator/"
 
 
 def control(emulator: Emulator, request: Request) -> Response:
-    """Answer a request for a path below ``PREFIX``; no key is asked for."""
+    """
+    Handle a request below ``PREFIX``, which needs no API key.
+
+    :param emulator: The emulator.
+    :param request: The request.
+    """
     name = request.path.partition("?")[0].removeprefix(PREFIX)
     if request.method == "GET" and name in _READERS:
-        return answer(200, _READERS[name](emulator))
+        return json_response(200, _READERS[name](emulator))
     if request.method != "POST" or name not in _ACTIONS:
-        return answer(404, {"error": f"There is no {request.method} {PREFIX}{name}"})
+        return json_response(404, {"error": f"There is no {request.method} {PREFIX}{name}"})
     try:
         arguments = json.loads(request.body or b"{}")
-        return answer(200, _ACTIONS[name](emulator, **arguments))
+        return json_response(200, _ACTIONS[name](emulator, **arguments) or {})
     except (ValueError, TypeError, LookupError) as error:
-        return answer(400, {"error": str(error)})
+        return json_response(400, {"error": str(error)})
 
 
 def _sent(emulator: Emulator) -> list[dict[str, Any]]:
@@ -52,21 +57,8 @@ def _deliveries(emulator: Emulator) -> list[dict[str, Any]]:
 
 def _fail_next(
     emulator: Emulator, *, fault: str, times: int = 1, path: str | None = None, **arguments: Any
-) -> dict[str, Any]:
+) -> None:
     emulator.fail_next(fault_named(fault, **arguments), times, path)
-    return {}
-
-
-def _refuse(
-    emulator: Emulator, *, code: int, to: str | None = None, times: int | None = None
-) -> dict[str, Any]:
-    emulator.refuse(code, to, times)
-    return {}
-
-
-def _set_statuses(emulator: Emulator, *, statuses: list[str], to: str | None = None) -> dict[str, Any]:
-    emulator.set_statuses(statuses, to)
-    return {}
 
 
 def _receive(emulator: Emulator, **arguments: Any) -> dict[str, Any]:
@@ -78,13 +70,16 @@ def _store_media(emulator: Emulator, *, content_base64: str, **arguments: Any) -
     return {"media_id": emulator.media.add(content, **arguments)}
 
 
+def _set_categories(emulator: Emulator, **categories: str) -> None:
+    emulator.templates.categories.update(categories)
+
+
+def _set_strict(emulator: Emulator, *, strict: bool = True) -> None:
+    emulator.strict = strict
+
+
 def _add_template(emulator: Emulator, *, status: str | None = None, **content: Any) -> dict[str, Any]:
     return {"template_id": emulator.templates.add(content, status=status).template_id}
-
-
-def _reset(emulator: Emulator) -> dict[str, Any]:
-    emulator.reset()
-    return {}
 
 
 _READERS: dict[str, Callable[[Emulator], object]] = {
@@ -94,10 +89,14 @@ _READERS: dict[str, Callable[[Emulator], object]] = {
 }
 _ACTIONS: dict[str, Callable[..., object]] = {
     "faults": _fail_next,
-    "refusals": _refuse,
-    "statuses": _set_statuses,
+    "rejections": Emulator.reject,
+    "statuses": Emulator.set_statuses,
     "inbound": _receive,
     "media": _store_media,
     "templates": _add_template,
-    "reset": _reset,
+    "template_status": Emulator.set_template_status,
+    "notices": Emulator.report,
+    "categories": _set_categories,
+    "strict": _set_strict,
+    "reset": Emulator.reset,
 }

@@ -1,4 +1,4 @@
-"""Posting events to webhooks: later, in order, and again while nobody answers 200."""
+"""Posting events to webhooks: in order, with further attempts until a response of 200."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 
 from airflow_provider_d360.emulator.records import Delivery, JSONObject, Webhook
 
-PATIENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Agenda:
-    """Runs jobs when they are due, one after the other, on a thread that lives while there are any."""
+    """Runs jobs when they are due, one after the other, on a thread that ends when there are none."""
 
     def __init__(self) -> None:
         self._jobs: list[tuple[float, int, Callable[[], None]]] = []
@@ -33,6 +33,12 @@ class Agenda:
         self._closing = False
 
     def add(self, delay_seconds: float, job: Callable[[], None]) -> None:
+        """
+        Schedule a job.
+
+        :param delay_seconds: The time until it is due.
+        :param job: The job.
+        """
         with self._changed:
             if self._closing:
                 return
@@ -44,13 +50,17 @@ class Agenda:
                 self._thread.start()
 
     def clear(self) -> None:
-        """Forget what is still to be done; what is being done goes on."""
+        """Drop all jobs; the one that runs goes on."""
         with self._changed:
             self._jobs.clear()
             self._changed.notify_all()
 
     def close(self, interrupt: Callable[[], None]) -> None:
-        """Forget what is to be done and end the thread, with ``interrupt`` to cut short what it is doing."""
+        """
+        Drop all jobs and end the thread.
+
+        :param interrupt: Makes the job that runs end soon; called until it has ended.
+        """
         with self._changed:
             self._closing = True
             thread = self._thread
@@ -81,10 +91,10 @@ class Agenda:
 
 class Courier:
     """
-    Delivers events and keeps count of them.
+    Delivers events and records their deliveries.
 
-    :param changed: Its lock guards the deliveries, and it is notified of every change to them.
-    :param agenda: Where the attempts are put.
+    :param changed: Its lock guards the deliveries; it is notified of every change to them.
+    :param agenda: Runs the attempts.
     """
 
     def __init__(self, changed: threading.Condition, agenda: Agenda) -> None:
@@ -96,6 +106,7 @@ class Courier:
 
     @property
     def deliveries(self) -> list[Delivery]:
+        """Every delivery, oldest first."""
         with self._changed:
             return list(self._deliveries.values())
 
@@ -107,7 +118,15 @@ class Courier:
         body: JSONObject,
         delays: Sequence[float],
     ) -> None:
-        """Deliver one event, with one more attempt after each of ``delays``."""
+        """
+        Deliver one event.
+
+        :param webhook: The webhook.
+        :param deliver_to: Scheme and host that replace those of the webhook; ``None`` to keep them.
+        :param message_id: The id of the message that the event is about.
+        :param body: The event.
+        :param delays: Seconds before each further attempt.
+        """
         number, url = next(self._numbers), _readdress(webhook.url, deliver_to)
         with self._changed:
             if url is None:
@@ -119,20 +138,24 @@ class Courier:
             self._agenda.add(0.0, partial(self._attempt, number, tuple(delays)))
 
     def waiting(self, message_id: str | None = None) -> bool:
-        """Say whether deliveries, of this message or at all, are not over yet."""
+        """
+        Return True if deliveries are pending.
+
+        :param message_id: Only those of this message; all when it is ``None``.
+        """
         return any(
             delivery.state == "waiting" and message_id in (None, delivery.message_id)
             for delivery in self.deliveries
         )
 
     def clear(self) -> None:
-        """Forget all deliveries; the one under way is cut short."""
+        """Drop all deliveries; the one that runs is aborted."""
         with self._changed:
             self._deliveries.clear()
             self.abort()
 
     def abort(self) -> None:
-        """Cut short the delivery under way, if there is one."""
+        """Abort the delivery that runs, if there is one."""
         with self._changed:
             if self._socket is not None:
                 with suppress(OSError):
@@ -158,16 +181,16 @@ class Courier:
             self._changed.notify_all()
 
     def _post(self, number: int, delivery: Delivery) -> int | str:
-        # Not urllib: a proxy from the environment must not see local deliveries, nor may they be redirected.
+        # Not urllib, which uses proxies from the environment and follows redirects.
         parts = urlsplit(delivery.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         try:
-            with closing(kind(parts.netloc.rpartition("@")[2], timeout=PATIENCE_SECONDS)) as connection:
+            with closing(kind(parts.netloc.rpartition("@")[2], timeout=TIMEOUT_SECONDS)) as connection:
                 connection.connect()
                 with self._changed:
                     if number not in self._deliveries:
-                        return "forgotten"
+                        return "dropped"
                     self._socket = connection.sock
                 headers = {"Content-Type": "application/json", **delivery.headers}
                 connection.request("POST", path, json.dumps(delivery.body).encode(), headers)
@@ -180,7 +203,7 @@ class Courier:
 
 
 def _readdress(url: str, deliver_to: str | None) -> str | None:
-    """Put another scheme and host before the path; ``None`` when the URL would leave this machine."""
+    """Replace scheme and host; ``None`` for a URL that is not on this machine and has no replacement."""
     parts = urlsplit(url)
     if deliver_to is None:
         return url if parts.hostname in LOOPBACK else None

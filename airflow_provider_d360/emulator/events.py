@@ -1,36 +1,32 @@
-"""What goes to a webhook: statuses of messages that were sent, and messages that people send."""
+"""The events that a webhook gets: statuses of sent messages, and inbound messages."""
 
 from __future__ import annotations
 
-import secrets
 import time
-from base64 import b64encode
 from collections.abc import Sequence
 
 from airflow_provider_d360.api.hosting import ON_PREMISE, Hosting
 from airflow_provider_d360.emulator.codes import meaning
-from airflow_provider_d360.emulator.records import JSONObject, Number, SentMessage
-from airflow_provider_d360.emulator.webhooks import WABA_ID
-
-
-def new_message_id(hosting: Hosting) -> str:
-    """Make an id as the hosting would; unique, as receivers keep ids longer than an emulator runs."""
-    if hosting is ON_PREMISE:
-        return "gBGG" + secrets.token_hex(10).upper()
-    return "wamid.HBgL" + b64encode(secrets.token_hex(18).upper().encode()).decode()
+from airflow_provider_d360.emulator.records import WABA_ID, JSONObject, Number, SentMessage
 
 
 def parse_status(status: str) -> tuple[str, int | None]:
-    """Split ``failed:131026``; ``failed`` alone means that code, and other statuses have none."""
+    """
+    Split a status into its name and its error code.
+
+    :param status: Such as ``sent`` or ``failed:131026``; the code of ``failed`` alone is 131026.
+    :raises ValueError: when the code is not a number.
+    """
     name, _, code = status.partition(":")
     return name, int(code or 131026) if name == "failed" else None
 
 
 def check_statuses(statuses: Sequence[str]) -> tuple[str, ...]:
     """
-    Take statuses in while whoever wrote them is still there to be told.
+    Check statuses and return them.
 
-    :raises ValueError: when ``failed:…`` names something that is not a code.
+    :param statuses: Statuses as :func:`parse_status` reads them.
+    :raises ValueError: when the code of ``failed:…`` is not a number.
     """
     for status in statuses:
         parse_status(status)
@@ -38,40 +34,61 @@ def check_statuses(statuses: Sequence[str]) -> tuple[str, ...]:
 
 
 def button_reply(button_id: str, title: str) -> JSONObject:
-    """Make the message of somebody who pressed a reply button."""
+    """
+    Make the message of a person who taps a reply button.
+
+    :param button_id: The id of the button.
+    :param title: The title of the button.
+    """
     reply = {"type": "button_reply", "button_reply": {"id": button_id, "title": title}}
     return {"type": "interactive", "interactive": reply}
 
 
 def status_event(number: Number, sent: SentMessage, status: str, code: int | None) -> JSONObject:
-    """Make the event that says what became of a message."""
-    told: JSONObject = {"id": sent.message_id, "status": status, "timestamp": _now()}
+    """
+    Make the event of a status.
+
+    :param number: The number that sent the message.
+    :param sent: The message.
+    :param status: The status.
+    :param code: The error code; ``None`` for a status without one.
+    """
+    event: JSONObject = {"id": sent.message_id, "status": status, "timestamp": _now()}
     if number.hosting is ON_PREMISE:
-        told |= {"type": "message", "recipient_id": sent.to}
+        event |= {"type": "message", "recipient_id": sent.to}
     else:
-        told |= _cloud_recipient(sent)
+        event |= _cloud_recipient(sent)
         if "biz_opaque_callback_data" in sent.body:
-            told["biz_opaque_callback_data"] = sent.body["biz_opaque_callback_data"]
+            event["biz_opaque_callback_data"] = sent.body["biz_opaque_callback_data"]
     if code is not None:
-        told["errors"] = [_error(number.hosting, code)]
-    return _event(number, {"statuses": [told]})
+        event["errors"] = [_error(number.hosting, code)]
+    return _event(number, {"statuses": [event]})
 
 
 def message_event(
     number: Number, message_id: str, message: JSONObject, sender: str, name: str, reply_to: str | None
 ) -> JSONObject:
-    """Make the event of a message that somebody sent to the number."""
+    """
+    Make the event of an inbound message.
+
+    :param number: The number that the message was sent to.
+    :param message_id: The id of the message.
+    :param message: Its type and content.
+    :param sender: Digits, or the user id of a person who hides the number.
+    :param name: The name in the sender's profile.
+    :param reply_to: The id of the message that it responds to.
+    """
     hides_number = not sender.isdecimal()
     contact: JSONObject = {"profile": {"name": name}, "user_id" if hides_number else "wa_id": sender}
-    told: JSONObject = {"from_user_id" if hides_number else "from": sender, "id": message_id}
-    told |= {"timestamp": _now(), **message}
+    event: JSONObject = {"from_user_id" if hides_number else "from": sender, "id": message_id}
+    event |= {"timestamp": _now(), **message}
     if reply_to is not None:
-        told["context"] = {"from": number.digits, "id": reply_to}
-    return _event(number, {"contacts": [contact], "messages": [told]})
+        event["context"] = {"from": number.digits, "id": reply_to}
+    return _event(number, {"contacts": [contact], "messages": [event]})
 
 
 def _event(number: Number, value: JSONObject) -> JSONObject:
-    """Wrap what happened: cloud (and, we assume, sandbox) in Meta's envelope, on-premise in none."""
+    """Wrap a value in Meta's envelope on cloud and, by assumption, on the sandbox; on-premise has none."""
     if number.hosting is ON_PREMISE:
         return value
     metadata = {"display_phone_number": number.digits, "phone_number_id": f"1065{number.digits[-11:]}"}
@@ -87,7 +104,7 @@ def _cloud_recipient(sent: SentMessage) -> JSONObject:
 
 def _error(hosting: Hosting, code: int) -> JSONObject:
     _, title = meaning(code)
-    details = "Refused by the emulator, as it was told to"
+    details = "Failed in the emulator, as its statuses say"
     error: JSONObject = {"code": code, "title": title}
     if hosting is ON_PREMISE:
         return {**error, "details": details}

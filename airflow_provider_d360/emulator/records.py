@@ -1,4 +1,4 @@
-"""What the emulator knows: its numbers, their webhooks, what was sent and what was delivered. Values only."""
+"""Values that the emulator records: numbers, webhooks, sent messages, deliveries, profiles."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from airflow_provider_d360.api.hosting import Hosting
 
 JSONObject = dict[str, Any]
 
+WABA_ID = "106540352242922"
+
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """
-    Where events go.
+    Where events are delivered.
 
     :param url: The configured URL.
-    :param headers: Sent with every delivery, usually to prove where it comes from.
+    :param headers: Headers of every delivery; a receiver authenticates by them.
     """
 
     url: str
@@ -27,13 +29,13 @@ class Webhook:
 @dataclass(slots=True)
 class Number:
     """
-    One WhatsApp number, which is what a key stands for.
+    One WhatsApp number. An API key belongs to exactly one.
 
-    :param key: The key that sends as this number.
-    :param hosting: Where the number lives.
-    :param digits: The number itself.
-    :param webhook: Its own webhook, which beats the one of its account. Set it here to skip the URL rules,
-        for a receiver on ``http://127.0.0.1:…``.
+    :param key: The API key of the number.
+    :param hosting: The hosting of the number.
+    :param digits: The number in digits.
+    :param webhook: The webhook of the number; it takes precedence over the one of the account. Set here, it
+        may be any URL, such as ``http://127.0.0.1:…``.
     """
 
     key: str
@@ -45,14 +47,14 @@ class Number:
 @dataclass(frozen=True, slots=True)
 class SentMessage:
     """
-    One message that "WhatsApp" accepted.
+    One accepted message.
 
-    :param message_id: The id in the answer (the sandbox answers without) and in every status.
-    :param to: Digits, a business-scoped user id or a group id: as WhatsApp understood the recipient.
-    :param hosting: Name of the hosting it came through.
-    :param key: The key it was sent with.
+    :param message_id: The id in the response (the sandbox leaves it out) and in every status.
+    :param to: The recipient: digits of a phone number, a business-scoped user id, or a group id.
+    :param hosting: The name of the hosting.
+    :param key: The API key that it was sent with.
     :param body: The JSON body of the request.
-    :param statuses: What became of it so far, in order.
+    :param statuses: The statuses so far, in order.
     """
 
     message_id: str
@@ -66,14 +68,14 @@ class SentMessage:
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """
-    One event on its way to a webhook.
+    One event and its delivery to a webhook.
 
-    :param message_id: The message that it is about.
-    :param url: Where it is posted to: after ``deliver_to`` was applied.
+    :param message_id: The id of the message that the event is about.
+    :param url: The URL that it is posted to, with ``deliver_to`` applied.
     :param headers: The configured headers.
     :param body: The event.
-    :param attempts: What each attempt came to: an HTTP status, or why there was none.
-    :param state: ``not_sent`` when the URL would have left this machine and no ``deliver_to`` allows it.
+    :param attempts: One entry an attempt: the HTTP status of the response, or the error.
+    :param state: ``not_sent`` when the URL is not on this machine and ``deliver_to`` is not set.
     """
 
     message_id: str
@@ -82,3 +84,16 @@ class Delivery:
     body: JSONObject
     attempts: tuple[int | str, ...] = ()
     state: Literal["waiting", "delivered", "given_up", "not_sent"] = "waiting"
+
+
+@dataclass(slots=True)
+class AccountSettings:
+    """
+    What is set for one number.
+
+    :param profile: The business profile.
+    :param blocked: The blocked users, by digits or user id.
+    """
+
+    profile: JSONObject = field(default_factory=dict)
+    blocked: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""How a request finds its handler: a table of methods, paths and the hostings that have them."""
+"""How a request finds its handler: a table of methods, paths and hostings."""
 
 from __future__ import annotations
 
@@ -7,54 +7,60 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import unquote
+from typing import NoReturn
+from urllib.parse import parse_qs, unquote
 
 from airflow_provider_d360.api.hosting import Hosting
 from airflow_provider_d360.api.wire import Request, Response
-from airflow_provider_d360.emulator.answers import RefusedError, gateway_error
 from airflow_provider_d360.emulator.records import JSONObject, Number
-
-if TYPE_CHECKING:
-    from airflow_provider_d360.emulator.app import Emulator
+from airflow_provider_d360.emulator.responses import INVALID_BODY, RejectedError, gateway_error
+from airflow_provider_d360.emulator.state import State
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestContext:
     """
-    One request whose key and path are known to be right.
+    A request with a valid API key and a known path.
 
-    :param emulator: The service that is asked; its lock is held.
+    :param state: The state of the service; its lock is held.
     :param number: The number that the key belongs to.
     :param request: The request.
-    :param parts: What stands in the path where the route has ``{name}``.
+    :param path_values: The values of ``{name}`` in the path of the route.
     """
 
-    emulator: Emulator
+    state: State
     number: Number
     request: Request
-    parts: Mapping[str, str]
+    path_values: Mapping[str, str]
 
     @property
     def hosting(self) -> Hosting:
+        """The hosting of the number."""
         return self.number.hosting
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the query; of a repeated one, the first."""
+        values = parse_qs(self.request.path.partition("?")[2])
+        return {name: value[0] for name, value in values.items()}
 
     def json(self) -> JSONObject:
         """
         Read the body as a JSON object.
 
-        :raises ValueError: when it is something else.
+        A body without the content type ``application/json`` is not read, so that its first required
+        parameter is missing.
+
+        :raises InvalidError: when the body is not a JSON object.
         """
-        # A body that is not announced as JSON is no source of parameters for the real service either:
-        # it then misses the first one that it requires.
-        if not header(self.request, "content-type").lower().startswith("application/json"):
+        if header(self.request, "content-type").partition(";")[0].strip().lower() != "application/json":
             return {}
         try:
-            body = json.loads(self.request.body, parse_constant=_refuse_constant)
-        except RecursionError:
-            raise ValueError("The JSON is nested too deeply") from None
+            body = json.loads(self.request.body, parse_constant=_reject_constant)
+        except (ValueError, RecursionError):
+            INVALID_BODY.reject("The body is not JSON")
         if not isinstance(body, dict):
-            raise ValueError("The JSON is not an object")
+            INVALID_BODY.reject("The body is not a JSON object")
         return body
 
 
@@ -64,42 +70,50 @@ class Route:
     One endpoint.
 
     :param method: The HTTP method.
-    :param path: The path; ``{name}`` stands for one segment of it.
-    :param hostings: Where the endpoint exists.
-    :param handler: What answers; it may raise :class:`~airflow_provider_d360.emulator.answers.RefusedError`.
+    :param path: The path; ``{name}`` matches one segment of it.
+    :param hostings: The hostings that have the endpoint.
+    :param handler: Returns the response, or raises ``InvalidError`` or ``RejectedError``.
     """
 
     method: str
     path: str
     hostings: tuple[Hosting, ...]
-    handler: Callable[[Asked], Response]
+    handler: Callable[[RequestContext], Response]
 
 
-def find(routes: Iterable[Route], hosting: Hosting, request: Request) -> tuple[Route, dict[str, str]]:
+def find_route(routes: Iterable[Route], hosting: Hosting, request: Request) -> tuple[Route, dict[str, str]]:
     """
-    Find the endpoint of this hosting, with the parts of its path.
+    Find the endpoint of a request, and the values in its path.
 
-    :raises RefusedError: when the hosting has none: the gateway blocks what it does not expose.
+    :param routes: The endpoints; the first one that matches counts.
+    :param hosting: The hosting of the number.
+    :param request: The request.
+    :raises RejectedError: when the hosting has no such endpoint; 403 when another hosting has it, else 404.
     """
     path = request.path.partition("?")[0]
     path = path.rstrip("/") or "/"
-    found = [
+    matches = [
         (route, match.groupdict())
         for route in routes
         if route.method == request.method and (match := _pattern(route.path).fullmatch(path))
     ]
-    for route, parts in found:
+    for route, values in matches:
         if hosting in route.hostings:
-            return route, {name: unquote(part) for name, part in parts.items()}
-    if found:
-        raise RefusedError(
+            return route, {name: unquote(value) for name, value in values.items()}
+    if matches:
+        raise RejectedError(
             gateway_error(403, f"This URL {path} is blocked. More info: https://docs.360dialog.com")
         )
-    raise RefusedError(gateway_error(404, "Not Found"))
+    raise RejectedError(gateway_error(404, "Not Found"))
 
 
 def header(request: Request, name: str) -> str:
-    """Read a header whatever the case of its name; empty when it is missing."""
+    """
+    Read a header; empty when it is missing.
+
+    :param request: The request.
+    :param name: The name of the header, in any case.
+    """
     for candidate, value in request.headers.items():
         if candidate.lower() == name.lower():
             return value
@@ -111,5 +125,5 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")

@@ -1,4 +1,4 @@
-"""The emulator behind a socket of this machine."""
+"""The emulator on a socket of this machine."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from airflow_provider_d360.api.wire import Request, Response
-from airflow_provider_d360.emulator.answers import gateway_error
 from airflow_provider_d360.emulator.app import Emulator
 from airflow_provider_d360.emulator.bytestream import UnreadableError, read_body
 from airflow_provider_d360.emulator.control import PREFIX, control
-from airflow_provider_d360.emulator.faults import NO_FAULT, AnswerLostError, Fault
+from airflow_provider_d360.emulator.faults import NO_FAULT, Fault, ResponseLostError
+from airflow_provider_d360.emulator.responses import gateway_error
 
 HOST = "127.0.0.1"
-LARGEST_BODY = 105_000_000  # a little more than the largest document that WhatsApp takes
+LARGEST_BODY = 105_000_000  # bytes; a document of 100 MB and its form fit
 
 
 class EmulatorServer:
     """
-    Serve an emulator on 127.0.0.1 while a ``with`` block lasts; afterwards no thread of it is left.
+    Serve an emulator on 127.0.0.1 during a ``with`` block; at its end, all threads of the server end.
 
-    :param emulator: What answers. Its deliveries end with the block too.
-    :param port: The port; 0 finds a free one.
+    :param emulator: The emulator; its pending deliveries are dropped at the end of the block.
+    :param port: The port; 0 for any free port.
     """
 
     def __init__(self, emulator: Emulator, port: int = 0) -> None:
@@ -57,13 +57,20 @@ class EmulatorServer:
 
 
 def connection_json(url: str, key: str, hosting: str, **extra: object) -> str:
-    """Write an Airflow connection to an emulator, for an ``AIRFLOW_CONN_…`` variable."""
+    """
+    Write an Airflow connection to an emulator as JSON, for an ``AIRFLOW_CONN_…`` variable.
+
+    :param url: The base URL of the emulator.
+    :param key: The API key of a number.
+    :param hosting: ``cloud``, ``on_premise`` or ``sandbox``.
+    :param extra: More extras of the connection.
+    """
     extra = {"hosting": hosting, **extra}
     return json.dumps({"conn_type": "d360", "password": key, "host": url, "extra": extra})
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # else the end would not wait for them
+    daemon_threads = False  # server_close() joins the threads only then
     request_queue_size = 128
 
     def __init__(self, emulator: Emulator, port: int) -> None:
@@ -74,12 +81,12 @@ class _Server(ThreadingHTTPServer):
         super().__init__((HOST, port), _Handler)
 
     def wake(self) -> None:
-        """Let the loop that accepts connections look up, so that it need not be polled for its end."""
+        """Wake the loop that accepts connections, so that it ends at once."""
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
     def stop(self) -> None:
-        """End all connections, even those in the middle of a slow answer, and wait for their threads."""
+        """End all connections, even during a slow response, and wait for their threads."""
         self.stopping.set()
         for connection in tuple(self._connections):
             with suppress(OSError):
@@ -93,8 +100,8 @@ class _Server(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         self._connections.discard(request)
         if request in self.resetting:
-            # Without the orderly goodbye that the inherited method says first, and with nothing to linger
-            # for, closing the socket resets the connection.
+            # Closing a socket with a linger time of 0 resets the connection, unless it was shut down before,
+            # as the inherited method does.
             self.resetting.discard(request)
             request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_request(request)
@@ -102,7 +109,7 @@ class _Server(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # Clients that go away are the daily bread of a server, and clients are what is tested here.
+        # A client that closes its connection is no error of the server.
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -110,7 +117,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else every second answer on a connection waits 40 ms
+    disable_nagle_algorithm = True  # else every second response on a connection waits 40 ms
     timeout = 30.0
 
     def _exchange(self) -> None:
@@ -119,11 +126,11 @@ class _Handler(BaseHTTPRequestHandler):
         except UnreadableError as error:
             self.close_connection = True
             self._send(gateway_error(error.status, "The body cannot be read"), NO_FAULT)
-            self._hear_out()
+            self._drain()
             return
         try:
-            self._send(*self._answer(Request(self.command, self.path, dict(self.headers.items()), body)))
-        except AnswerLostError:
+            self._send(*self._respond(Request(self.command, self.path, dict(self.headers.items()), body)))
+        except ResponseLostError:
             self.close_connection = True
         except ConnectionResetError:
             self.close_connection = True
@@ -131,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _exchange  # noqa: N815 (the library's names)
 
-    def _answer(self, request: Request) -> tuple[Response, Fault]:
+    def _respond(self, request: Request) -> tuple[Response, Fault]:
         if request.path.startswith(PREFIX):
             return control(self.server.emulator, request), NO_FAULT
         return self.server.emulator.serve(request, self.server.stopping.wait)
@@ -146,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if fault.ending == "cut_midway":
             self.wfile.write(response.body[: len(response.body) // 2])
-            raise AnswerLostError("The emulator cut the answer off in the middle")
+            raise ResponseLostError("The emulator closed the connection in the middle of the response")
         if fault.drip_seconds:
             self._drip(response.body, fault.drip_seconds)
         else:
@@ -157,8 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[position : position + 1])
             self.server.stopping.wait(seconds / len(body))
 
-    def _hear_out(self) -> None:
-        """Take what a client still sends, for a second: closing on unread bytes would destroy the answer."""
+    def _drain(self) -> None:
+        """Read on for up to a second: closing with unread bytes would discard the response."""
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(0.2)
         until = time.monotonic() + 1.0

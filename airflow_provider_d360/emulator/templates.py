@@ -1,284 +1,165 @@
-"""Endpoints of templates, both generations of them, and the review that a template goes through."""
+"""Endpoints of templates, in the older and the newer form, and the check of template messages."""
 
 from __future__ import annotations
 
 import json
-import re
-import secrets
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import parse_qs
 
-from airflow_provider_d360.api.hosting import CLOUD, ON_PREMISE, Hosting
+from airflow_provider_d360.api.hosting import CLOUD, ON_PREMISE
 from airflow_provider_d360.api.wire import Response
-from airflow_provider_d360.emulator.answers import RefusedError, answer, gateway_error
-from airflow_provider_d360.emulator.bodies import INVALID, INVALID_BODY, MISSING, Problem
+from airflow_provider_d360.emulator.definition_rules import check_category, check_components, check_definition
 from airflow_provider_d360.emulator.records import JSONObject
-from airflow_provider_d360.emulator.routes import Asked, Route
+from airflow_provider_d360.emulator.responses import (
+    DUPLICATE,
+    INVALID,
+    INVALID_BODY,
+    MISSING,
+    NO_SUCH_TEMPLATE,
+    TEMPLATE_DISABLED,
+    TEMPLATE_PAUSED,
+    RejectedError,
+    gateway_error,
+    json_response,
+)
+from airflow_provider_d360.emulator.routes import RequestContext, Route
+from airflow_provider_d360.emulator.template_fit import check_fit
+from airflow_provider_d360.emulator.template_store import NAMESPACE, StoredTemplate
 
-NAMESPACE = "c8ae5f90_307a_ca4c_b8f6_d1e2a2573574"
-COUNT_MISMATCH = Problem(132000, 2000)
-NO_SUCH_TEMPLATE = Problem(132001, 2001)
-DUPLICATE = Problem(100, 1004)
-_CATEGORIES = ("AUTHENTICATION", "MARKETING", "UTILITY")
-
-
-@dataclass(slots=True)
-class StoredTemplate:
-    """
-    One template in one language.
-
-    :param template_id: Its id.
-    :param hosting: Whose account it belongs to: each hosting has one.
-    :param content: The body that it was created with.
-    :param status: ``pending``, ``approved``, ``rejected`` or what a test sets.
-    :param rejected_reason: Why it is going to be rejected; empty when it is going to be approved.
-    :param due: When its review ends, on the monotonic clock.
-    :param pending_reads: How many reads do not show the end of its review yet.
-    """
-
-    template_id: str
-    hosting: Hosting
-    content: JSONObject
-    status: str = "pending"
-    rejected_reason: str = ""
-    due: float = 0.0
-    pending_reads: int = 0
-
-    @property
-    def name(self) -> str:
-        return str(self.content["name"])
-
-    @property
-    def language(self) -> str:
-        return str(self.content["language"])
-
-    def look(self) -> str:
-        """Read the status, as somebody who asks for it: late."""
-        if self.status == "pending" and time.monotonic() >= self.due:
-            if self.pending_reads > 0:
-                self.pending_reads -= 1
-            else:
-                self.status = "rejected" if self.rejected_reason else "approved"
-        return self.status
+_SUSPENDED = {"paused": TEMPLATE_PAUSED, "disabled": TEMPLATE_DISABLED}
 
 
-@dataclass(slots=True)
-class Shelf:
-    """
-    What is kept of templates, and how they are reviewed.
-
-    :param stored: The templates.
-    :param review_seconds: How long a review takes at least.
-    :param pending_reads: How many reads still show a template as pending.
-    :param rejections: Reasons by names of templates, where ``*`` matches as in a shell.
-    """
-
-    stored: list[StoredTemplate] = field(default_factory=list)
-    review_seconds: float = 0.0
-    pending_reads: int = 1
-    rejections: dict[str, str] = field(default_factory=dict)
-
-    def add(
-        self, content: JSONObject, *, hosting: Hosting = CLOUD, status: str | None = None
-    ) -> StoredTemplate:
-        """
-        Take a template in, as if it were created over the API.
-
-        :param content: ``name``, ``language``, ``category`` and ``components``.
-        :param status: A status that it has at once, without a review.
-        """
-        template = StoredTemplate(str(10**14 + secrets.randbelow(10**14)), hosting, content)
-        self.review(template)
-        template.status = status or template.status
-        self.stored.append(template)
-        return template
-
-    def review(self, template: StoredTemplate) -> None:
-        """Begin to review a template."""
-        reasons = (reason for name, reason in self.rejections.items() if fnmatchcase(template.name, name))
-        template.status, template.rejected_reason = "pending", next(reasons, "")
-        template.due = time.monotonic() + self.review_seconds
-        template.pending_reads = self.pending_reads
-
-
-def get_templates(asked: Asked) -> Response:
-    """List templates the older way: offset, limit, sort and filters."""
-    query = _query(asked)
+def _get_templates(context: RequestContext) -> Response:
+    """List templates in the older form, with offset, limit and filters."""
+    query = context.query
     try:
         filters = json.loads(query.get("filters", "{}"))
         limit, offset = int(query.get("limit", "1000")), int(query.get("offset", "0"))
-        items = [_item(template) for template in _of_account(asked) if _fits(template, filters)]
+        items = [item for item in _listed(context) if _matches(item, filters)]
     except (ValueError, AttributeError):
-        raise RefusedError(gateway_error(400, "limit, offset or filters cannot be read")) from None
+        items = None
+    if items is None:
+        raise RejectedError(gateway_error(400, "limit, offset or filters cannot be read"))
+    if limit < 0 or offset < 0:
+        raise RejectedError(gateway_error(400, "limit and offset may not be negative"))
     page = items[offset : offset + limit]
     body = {"filters": filters, "limit": limit, "offset": offset, "sort": ["id"], "total": len(items)}
-    return answer(200, {"count": len(page), **body, "waba_templates": page})
+    return json_response(200, {"count": len(page), **body, "waba_templates": page})
 
 
-def post_template(asked: Asked) -> Response:
-    """Take a template in for review."""
-    body = _body(asked)
-    for name in ("name", "category", "language", "components"):
-        if not body.get(name):
-            MISSING.refuse(asked.hosting, f"The parameter {name} is required")
-    if not re.fullmatch(r"[a-z0-9_]{1,512}", str(body["name"])):
-        INVALID_BODY.refuse(asked.hosting, "name may hold small letters, digits and underscores")
-    if body["category"] not in _CATEGORIES or not isinstance(body["components"], list):
-        INVALID_BODY.refuse(asked.hosting, f"category must be one of {', '.join(_CATEGORIES)}")
-    if any(known.name == body["name"] and known.language == body["language"] for known in _of_account(asked)):
-        DUPLICATE.refuse(asked.hosting, "Content in this language already exists for this template")
-    template = asked.emulator.templates.add(body, hosting=asked.hosting)
-    if asked.hosting is ON_PREMISE:
+def _post_template(context: RequestContext) -> Response:
+    """Create a template; its review starts."""
+    body = context.json()
+    check_definition(body)
+    if any(one.name == body["name"] and one.language == body["language"] for one in _of_account(context)):
+        DUPLICATE.reject("Content in this language already exists for this template")
+    template = context.state.templates.add(body, hosting=context.hosting)
+    if context.hosting is ON_PREMISE:
         known = {"id": template.template_id, "namespace": NAMESPACE, "status": "submitted"}
-        return answer(201, {**template.content, **known})
-    return answer(201, {"id": template.template_id, "status": "PENDING", "category": body["category"]})
+        return json_response(201, {**template.content, **known})
+    return json_response(201, {"id": template.template_id, "status": "PENDING", "category": body["category"]})
 
 
-def delete_template(asked: Asked) -> Response:
-    """Delete every language of a name."""
-    name = asked.parts["name"]
-    if not _remove(asked, name, None):
-        raise RefusedError(gateway_error(404, "Template not found"))
-    said = {"developer_message": f"template name={name} was deleted", "http_code": 200, "success": True}
-    return answer(200, {"meta": said})
+def _delete_template(context: RequestContext) -> Response:
+    """Delete a template in all languages."""
+    name = context.path_values["name"]
+    if not _delete(context, name, None):
+        raise RejectedError(gateway_error(404, "Template not found"))
+    message = {"developer_message": f"template name={name} was deleted", "http_code": 200, "success": True}
+    return json_response(200, {"meta": message})
 
 
-def get_message_templates(asked: Asked) -> Response:
-    """List templates the newer way: page after page."""
-    query = _query(asked)
-    found = [
-        template
-        for template in _of_account(asked)
-        if query.get("name", template.name) in template.name
-        and query.get("language", template.language) == template.language
-    ]
-    limit, after = int(query.get("limit", "25")), query.get("after", "0")
-    start = int(after) if after.isdecimal() else 0
-    end = start + limit
-    paging: JSONObject = {"cursors": {"before": str(start), "after": str(end)}}
-    if end < len(found):
-        paging["next"] = f"https://graph.facebook.com/v23.0/message_templates?limit={limit}&after={end}"
-    return answer(200, {"data": [_meta_item(template) for template in found[start:end]], "paging": paging})
+def _get_message_template(context: RequestContext) -> Response:
+    """Return one template."""
+    return json_response(200, _newer_form(context.state.templates.listed(_template(context))))
 
 
-def get_message_template(asked: Asked) -> Response:
-    """Read one template."""
-    return answer(200, _meta_item(_template(asked)))
-
-
-def post_message_template(asked: Asked) -> Response:
-    """Change one template, which is reviewed again then."""
-    template, body = _template(asked), _body(asked)
+def _post_message_template(context: RequestContext) -> Response:
+    """Change a template; its review starts again."""
+    template, body = _template(context), context.json()
     if not body.get("components") and not body.get("category"):
-        MISSING.refuse(asked.hosting, "components or category is required")
-    if "category" in body and template.status == "approved":
-        INVALID.refuse(asked.hosting, "The category of an approved template cannot be changed")
-    template.content = {**template.content, **body}
-    asked.emulator.templates.review(template)
-    return answer(200, {"success": True})
+        MISSING.reject("components or category is required")
+    if "category" in body:
+        check_category(body["category"])
+        if template.status == "approved":
+            INVALID.reject("The category of an approved template cannot be changed")
+    content = {**template.content, **body}
+    check_components(content["components"], content["category"], content.get("parameter_format"))
+    template.content = content
+    context.state.templates.review(template)
+    return json_response(200, {"success": True})
 
 
-def delete_message_template(asked: Asked) -> Response:
-    """Delete a template by its name, or one language of it by its id as well."""
-    query = _query(asked)
-    if not _remove(asked, query.get("name", ""), query.get("hsm_id")):
-        NO_SUCH_TEMPLATE.refuse(asked.hosting, "There is no such template")
-    return answer(200, {"success": True})
+def _delete_message_template(context: RequestContext) -> Response:
+    """Delete a template by its name; with ``hsm_id``, in one language only."""
+    if not _delete(context, context.query.get("name", ""), context.query.get("hsm_id")):
+        NO_SUCH_TEMPLATE.reject("There is no such template")
+    return json_response(200, {"success": True})
 
 
-def check_sent(asked: Asked, content: Mapping[str, Any]) -> None:
+def check_template_message(context: RequestContext, content: Mapping[str, Any]) -> None:
     """
-    Refuse a template message that does not fit its template.
+    Check that a template message fits its template.
 
-    Templates that were never created here pass, unless ``emulator.strict_templates`` is set.
+    Messages for a name that was never created here are not checked, except when ``strict`` is set.
+
+    :param context: The request.
+    :param content: The value of ``template``, already checked by itself.
+    :raises InvalidError: when the template is missing, not approved, or does not fit.
     """
-    known = [template for template in _of_account(asked) if template.name == content["name"]]
-    if not known and not asked.emulator.strict_templates:
+    known = [one for one in _of_account(context) if one.name == content["name"]]
+    if not known and not context.state.strict:
         return
     language = content["language"]["code"]
-    found = [one for one in known if one.language == language and one.look() == "approved"]
-    if not found:
-        NO_SUCH_TEMPLATE.refuse(
-            asked.hosting, f"template name ({content['name']}) does not exist in {language}"
-        )
-    given = {
-        str(component.get("type", "")).lower(): len(component.get("parameters") or ())
-        for component in content.get("components") or ()
-    }
-    for part in found[0].content["components"]:
-        kind, blanks = (
-            str(part.get("type", "")).lower(),
-            len(set(re.findall(r"{{.+?}}", part.get("text", "")))),
-        )
-        if kind in ("header", "body") and "text" in part and given.get(kind, 0) != blanks:
-            said = f"{kind}: number of localizable_params ({given.get(kind, 0)}) does not match {blanks}"
-            COUNT_MISMATCH.refuse(asked.hosting, said)
+    template = next((one for one in known if one.language == language), None)
+    status = template.read_status().lower() if template else None
+    if status in _SUSPENDED:
+        _SUSPENDED[status].reject(f"Template {content['name']} is {status}")
+    if template is None or status != "approved":
+        NO_SUCH_TEMPLATE.reject(f"template name ({content['name']}) does not exist in {language}")
+    check_fit(content.get("components") or [], template.content["components"])
 
 
 ROUTES = (
-    Route("GET", "/v1/configs/templates", (CLOUD, ON_PREMISE), get_templates),
-    Route("POST", "/v1/configs/templates", (CLOUD, ON_PREMISE), post_template),
-    Route("DELETE", "/v1/configs/templates/{name}", (CLOUD, ON_PREMISE), delete_template),
-    Route("GET", "/message_templates", (CLOUD,), get_message_templates),
-    Route("DELETE", "/message_templates", (CLOUD,), delete_message_template),
-    Route("GET", "/message_templates/{template_id}", (CLOUD,), get_message_template),
-    Route("POST", "/message_templates/{template_id}", (CLOUD,), post_message_template),
+    Route("GET", "/v1/configs/templates", (CLOUD, ON_PREMISE), _get_templates),
+    Route("POST", "/v1/configs/templates", (CLOUD, ON_PREMISE), _post_template),
+    Route("DELETE", "/v1/configs/templates/{name}", (CLOUD, ON_PREMISE), _delete_template),
+    Route("DELETE", "/message_templates", (CLOUD,), _delete_message_template),
+    Route("GET", "/message_templates/{template_id}", (CLOUD,), _get_message_template),
+    Route("POST", "/message_templates/{template_id}", (CLOUD,), _post_message_template),
 )
 
 
-def _query(asked: Asked) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(asked.request.path.partition("?")[2]).items()}
+def _of_account(context: RequestContext) -> list[StoredTemplate]:
+    return [one for one in context.state.templates.stored if one.hosting is context.hosting]
 
 
-def _body(asked: Asked) -> JSONObject:
-    try:
-        return asked.json()
-    except ValueError:
-        INVALID_BODY.refuse(asked.hosting, "The body is not a JSON object")
+def _listed(context: RequestContext) -> list[JSONObject]:
+    return [context.state.templates.listed(one) for one in _of_account(context)]
 
 
-def _of_account(asked: Asked) -> list[StoredTemplate]:
-    return [one for one in asked.emulator.templates.stored if one.hosting is asked.hosting]
+def _template(context: RequestContext) -> StoredTemplate:
+    template_id = context.path_values["template_id"]
+    template = next((one for one in _of_account(context) if one.template_id == template_id), None)
+    return template or INVALID_BODY.reject("Object with this ID does not exist")
 
 
-def _template(asked: Asked) -> StoredTemplate:
-    found = [one for one in _of_account(asked) if one.template_id == asked.parts["template_id"]]
-    return found[0] if found else INVALID_BODY.refuse(asked.hosting, "Object with this ID does not exist")
+def _delete(context: RequestContext, name: str, template_id: str | None) -> bool:
+    deleted = [
+        one for one in _of_account(context) if one.name == name and template_id in (None, one.template_id)
+    ]
+    stored = context.state.templates.stored
+    stored[:] = [one for one in stored if one not in deleted]
+    return bool(deleted)
 
 
-def _remove(asked: Asked, name: str, template_id: str | None) -> bool:
-    gone = [one for one in _of_account(asked) if one.name == name and template_id in (None, one.template_id)]
-    stored = asked.emulator.templates.stored
-    stored[:] = [one for one in stored if one not in gone]
-    return bool(gone)
+def _matches(item: JSONObject, filters: Mapping[str, str]) -> bool:
+    actual = {**item, "business_templates.name": item["name"]}
+    keys = ("id", "business_templates.name", "status", "category", "language")
+    return all(actual[key] == filters.get(key, actual[key]) for key in keys)
 
 
-def _fits(template: StoredTemplate, filters: Mapping[str, str]) -> bool:
-    actual = {
-        "id": template.template_id,
-        "business_templates.name": template.name,
-        "status": template.status,
-        "category": template.content["category"],
-        "language": template.language,
-    }
-    return all(actual.get(name, value) == value for name, value in filters.items())
-
-
-def _item(template: StoredTemplate) -> JSONObject:
-    return {
-        **template.content,
-        "id": template.template_id,
-        "namespace": NAMESPACE,
-        "status": template.look(),
-        "rejected_reason": template.rejected_reason if template.status == "rejected" else "NONE",
-    }
-
-
-def _meta_item(template: StoredTemplate) -> JSONObject:
-    item = {**_item(template), "status": template.status.upper(), "quality_score": {"score": "UNKNOWN"}}
-    del item["namespace"]
-    return {"parameter_format": "POSITIONAL", **item}
+def _newer_form(item: JSONObject) -> JSONObject:
+    newer = {"parameter_format": "POSITIONAL", **item, "status": item["status"].upper()}
+    del newer["namespace"]
+    return {**newer, "quality_score": {"score": "UNKNOWN"}}

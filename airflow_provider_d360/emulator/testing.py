@@ -1,11 +1,12 @@
 """
-A pytest fixture that is a local 360dialog.
+A pytest fixture with a local 360dialog.
 
 Switch it on with ``pytest_plugins = ["airflow_provider_d360.emulator.testing"]`` in ``conftest.py``.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +16,11 @@ from airflow_provider_d360.emulator.server import EmulatorServer, connection_jso
 
 
 class ServedEmulator(Emulator):
-    """An emulator that listens on ``url``."""
+    """
+    An emulator that listens on a socket.
+
+    :ivar url: Its base URL.
+    """
 
     url = ""
 
@@ -31,8 +36,21 @@ class ServedEmulator(Emulator):
 
 
 @pytest.fixture
-def d360_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedEmulator]:
-    """Serve an emulator for one test, with the connection ``d360_default`` pointing at its cloud number."""
+def d360_emulator(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServedEmulator]:
+    """
+    Serve an emulator for one test. The connection ``d360_default`` is the one to its cloud number.
+
+    Unless a variable names a store, the test has an empty one of its own: what one test has sent would not be
+    sent again by the next.
+
+    :param monkeypatch: Sets the variables ``AIRFLOW_CONN_D360_DEFAULT`` and ``AIRFLOW__D360__STORE_PATH``.
+    :param tmp_path_factory: Makes the folder of the store.
+    """
+    if not {"AIRFLOW__D360__STORE_PATH", "AIRFLOW__D360__STORE_CONN_ID"} & os.environ.keys():
+        store = tmp_path_factory.mktemp("store") / "d360.sqlite"
+        monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(store))
     emulator = ServedEmulator()
     with EmulatorServer(emulator) as server:
         emulator.url = server.url

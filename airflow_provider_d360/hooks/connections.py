@@ -1,69 +1,123 @@
-"""An Airflow connection, in any spelling, into an account; a wrong one into an error naming the field."""
+"""From an Airflow connection, in any spelling, to settings; a wrong field is an error that names it."""
 
 from __future__ import annotations
 
 import base64
 import json
+import logging
 import math
+import re
+import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Protocol
 
-from airflow_provider_d360.api.errors import D360AuthError, D360RequestError, Refusal
-from airflow_provider_d360.api.hosting import CLOUD, HOSTINGS, Hosting
-from airflow_provider_d360.transport import Account
+from airflow.sdk.log import mask_secret
+
+from airflow_provider_d360.api.checks.values import absent
+from airflow_provider_d360.api.errors import D360AuthError, D360RequestError, ErrorDetail
+from airflow_provider_d360.api.hosting import CLOUD, HOSTINGS, ON_PREMISE, Hosting
+from airflow_provider_d360.api.privacy import readable
+from airflow_provider_d360.api.recipients import check_region
+from airflow_provider_d360.transport.client import Transport
+from airflow_provider_d360.transport.settings import ConnectionSettings
+
+log = logging.getLogger(__name__)
 
 _EXTRAS = (
     "hosting",
     "timeout_seconds",
     "max_attempts",
     "messages_per_second",
+    "default_region",
     "webhook_username",
     "webhook_password",
 )
 
 
 class _Connection(Protocol):
-    """What is read of Airflow's two connection classes, the SDK's and the API server's."""
+    """The fields that are read of Airflow's two connection classes, the SDK's and the API server's."""
 
     conn_id: str
     host: str | None
     password: str | None
     port: int | None
-    extra: Any  # text, but Airflow 3.1 and 3.2 leave the extras of a URI as they took them apart
+    extra: Any  # a string; on Airflow 3.1 and 3.2, a dict if it comes from a URI
 
 
-def read_account(connection: _Connection) -> Account:
+def read_settings(connection: _Connection) -> ConnectionSettings:
     """
-    Read the account that a connection describes.
+    Read the settings from a connection.
 
-    :raises D360AuthError: when there is no usable key.
-    :raises D360RequestError: when a field is wrong; the text names it.
+    :param connection: The connection.
+    :raises D360AuthError: when the password is not a usable API key.
+    :raises D360RequestError: when another field is wrong; the error names it.
     """
     extras = _read_extras(connection)
     hosting = _hosting(connection, extras)
     try:
-        return Account(
+        return ConnectionSettings(
             hosting=hosting,
             api_key=_key(connection),
             base_url=_base_url(connection) or hosting.base_url,
             timeout_seconds=_number(
                 connection, extras, "timeout_seconds", default=30.0, least=0.1, most=600.0
             ),
-            max_attempts=int(_number(connection, extras, "max_attempts", default=3, least=1, most=10)),
+            max_attempts=int(
+                _number(connection, extras, "max_attempts", default=3, least=1, most=10, whole=True)
+            ),
             messages_per_second=_number(
                 connection, extras, "messages_per_second", default=80.0, least=0.01, most=1000.0
             ),
+            default_region=_region(connection, extras),
             webhook_secrets=_webhook_secrets(extras),
         )
     except ValueError as problem:  # urllib's, of a host such as http://[::1
-        raise _wrong(connection, "host", str(problem)) from None
+        why = readable(str(problem))  # it may quote a login
+    raise _wrong(connection, "host", f"cannot be read: {why}")
+
+
+def open_transport(connection: _Connection) -> Transport:
+    """
+    Make the transport of a connection. It opens nothing before its first call.
+
+    :param connection: The connection.
+    :raises D360AuthError: when the password is not a usable API key.
+    :raises D360RequestError: when another field is wrong; the error names it.
+    """
+    settings = read_settings(connection)
+    if settings.hosting is ON_PREMISE:
+        _warn_of_on_premise()
+    return Transport(settings)
+
+
+@cache
+def _warn_of_on_premise() -> None:
+    log.warning(
+        "Meta switched the on-premise API off in October 2025: move this number to the cloud hosting."
+    )
+
+
+def end_of(budget_seconds: float | None) -> float | None:
+    """
+    Return when a budget of time that begins now is over, on the monotonic clock.
+
+    :param budget_seconds: The budget; None for none.
+    :raises ValueError: when it is no number.
+    """
+    if budget_seconds is None:
+        return None
+    if math.isnan(budget_seconds):  # whatever is compared with it counts as later
+        raise ValueError("budget_seconds is no number (nan)")
+    return time.monotonic() + budget_seconds
 
 
 def webhook_login(connection: _Connection) -> dict[str, str]:
     """
-    Read the header that deliveries shall carry; empty when the connection names no webhook user.
+    Return the ``Authorization`` header of the webhook, or no header when the connection has no webhook user.
 
-    :raises D360RequestError: when only one of user and password is there, or the user holds a colon.
+    :param connection: The connection.
+    :raises D360RequestError: when only one of user and password is set, or the user holds a colon.
     """
     extras = _read_extras(connection)
     username, password = extras.get("webhook_username"), extras.get("webhook_password")
@@ -72,9 +126,45 @@ def webhook_login(connection: _Connection) -> dict[str, str]:
     for name, value in (("webhook_username", username), ("webhook_password", password)):
         if not value:
             raise _wrong(connection, name, "is empty while its partner is set; set both or none")
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise _wrong(connection, name, f"must be a text, not {type(value).__name__}")
     if ":" in str(username):
         raise _wrong(connection, "webhook_username", "holds a colon, which Basic authorization cannot carry")
     return {"Authorization": f"Basic {_basic(username, password)}"}
+
+
+def webhook_headers(connection: _Connection, headers: Mapping[str, str] | None) -> dict[str, str]:
+    """
+    Return the headers of the webhook: those of the caller, and the connection's webhook login.
+
+    From now on, Airflow masks their values in the logs of this process.
+
+    :param connection: The connection.
+    :param headers: The caller's headers.
+    :raises D360RequestError: when the login is given a second time, or Basic authorization by hand.
+    """
+    if not isinstance(headers, Mapping | None):
+        raise D360RequestError(ErrorDetail("headers is no mapping", "Give a dict of names and values."))
+    texts = {str(name): _header(str(name), value) for name, value in (headers or {}).items()}
+    login = webhook_login(connection)
+    by_hand = next((value for name, value in texts.items() if name.lower() == "authorization"), None)
+    if by_hand is not None and (login or by_hand.lower().startswith("basic")):
+        title = f"headers hold Authorization, which belongs to the connection {connection.conn_id!r}"
+        raise D360RequestError(ErrorDetail(title, "Use its webhook_username and webhook_password instead."))
+    all_headers = {**texts, **login}
+    for value in all_headers.values():
+        mask_secret(value)
+        mask_secret(value.removeprefix("Basic "))
+    return all_headers
+
+
+def _header(name: str, value: object) -> str:
+    if isinstance(value, str) and value.strip() and absent(value) is None:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    title = f"headers[{readable(name)!r}] is missing, or no text ({type(value).__name__})"
+    raise D360RequestError(ErrorDetail(title, "The task or variable that it comes from returned nothing."))
 
 
 def _webhook_secrets(extras: Mapping[str, object]) -> frozenset[str]:
@@ -90,15 +180,17 @@ def _basic(username: object, password: object) -> str:
 
 def _read_extras(connection: _Connection) -> dict[str, object]:
     """
-    Read the extras without Airflow's ``extra_dejson``, which logs broken JSON and goes on with nothing.
+    Read the extras without Airflow's ``extra_dejson``, which logs broken JSON and then ignores it.
 
-    Empty values, as the form sends them for untouched fields, count as not given.
+    Empty values count as missing: the form sends them for untouched fields.
     """
     extras = connection.extra or {}
     try:
         extras = json.loads(extras) if isinstance(extras, str) else extras
-    except ValueError:
-        raise _wrong(connection, "extra", "is not JSON") from None
+    except ValueError:  # it holds the whole text
+        extras = None
+    if extras is None:
+        raise _wrong(connection, "extra", "is not JSON")
     if not isinstance(extras, dict):
         raise _wrong(connection, "extra", "is not a JSON object")
     unknown = sorted(set(extras) - set(_EXTRAS))
@@ -108,20 +200,30 @@ def _read_extras(connection: _Connection) -> dict[str, object]:
 
 
 def _hosting(connection: _Connection, extras: Mapping[str, object]) -> Hosting:
-    given = str(extras.get("hosting", CLOUD.name)).strip().lower().replace("-", "_")
-    if given not in HOSTINGS:
+    name = str(extras.get("hosting", CLOUD.name)).strip().lower().replace("-", "_")
+    if name not in HOSTINGS:
         raise _wrong(connection, "extra 'hosting'", f"must be one of {', '.join(HOSTINGS)}")
-    return HOSTINGS[given]
+    return HOSTINGS[name]
+
+
+def _region(connection: _Connection, extras: Mapping[str, object]) -> str | None:
+    if "default_region" not in extras:
+        return None
+    try:
+        return check_region(str(extras["default_region"]))
+    except ValueError as error:
+        problem = str(error)
+    raise _wrong(connection, "extra 'default_region'", problem)
 
 
 def _key(connection: _Connection) -> str:
     key = (connection.password or "").strip()
     if not key:
         title = f"Connection {connection.conn_id!r}: the password is empty"
-        raise D360AuthError(Refusal(title, "Put the number's 360dialog API key there."))
+        raise D360AuthError(ErrorDetail(title, "Put the number's 360dialog API key there."))
     if not (key.isascii() and key.isprintable()) or " " in key:
         title = f"Connection {connection.conn_id!r}: the password holds characters that no API key has"
-        raise D360AuthError(Refusal(title, "Copy the key again, without blanks and line breaks."))
+        raise D360AuthError(ErrorDetail(title, "Copy the key again, without spaces and line breaks."))
     return key
 
 
@@ -141,18 +243,19 @@ def _number(
     default: float,
     least: float,
     most: float,
+    whole: bool = False,
 ) -> float:
-    given = extras.get(name, default)
-    try:
-        value = math.nan if isinstance(given, bool) else float(str(given))
-    except ValueError:
-        value = math.nan
-    if not least <= value <= most:
-        raise _wrong(connection, f"extra {name!r}", f"must be a number from {least:g} to {most:g}")
+    extra = extras.get(name, default)
+    written = "" if isinstance(extra, bool) else str(extra).strip()
+    # Python also reads 1_0, digits of other scripts, nan and words for infinity as numbers.
+    value = float(written) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", written, re.ASCII) else math.nan
+    if not least <= value <= most or (whole and value % 1):
+        kind = "whole number" if whole else "number"
+        raise _wrong(connection, f"extra {name!r}", f"must be a {kind} from {least:g} to {most:g}")
     return value
 
 
 def _wrong(connection: _Connection, field: str, problem: str) -> D360RequestError:
     return D360RequestError(
-        Refusal(f"Connection {connection.conn_id!r}: {field} {problem}", "Correct the connection.")
+        ErrorDetail(f"Connection {connection.conn_id!r}: {field} {problem}", "Correct the connection.")
     )

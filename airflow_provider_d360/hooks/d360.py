@@ -1,47 +1,49 @@
-"""The hook: an Airflow connection in, calls to 360dialog out."""
+"""The hook: from an Airflow connection to calls of 360dialog."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from airflow.sdk import BaseHook
-from airflow.sdk.log import mask_secret
 
-from airflow_provider_d360.api import calls
-from airflow_provider_d360.api.errors import (
-    D360AuthError,
-    D360Error,
-    D360RateLimitError,
-    D360RequestError,
-    D360UnavailableError,
-    Refusal,
-)
-from airflow_provider_d360.api.hosting import ON_PREMISE, Hosting
+from airflow_provider_d360.api.endpoints import accounts, health, messages, webhooks
+from airflow_provider_d360.api.errors import D360Error
+from airflow_provider_d360.api.hosting import Hosting
 from airflow_provider_d360.compat import get_connection_async
-from airflow_provider_d360.hooks.connections import read_account, webhook_login
-from airflow_provider_d360.hooks.content import check, check_template, read_content, template_name
-from airflow_provider_d360.hooks.media import aupload_paths, upload_paths
-from airflow_provider_d360.hooks.pace import pace
-from airflow_provider_d360.hooks.templates import alist_templates, list_templates
-from airflow_provider_d360.transport import Account, Transport
+from airflow_provider_d360.hooks.connections import end_of, open_transport, webhook_headers
+from airflow_provider_d360.hooks.ledgers import find_ledger
+from airflow_provider_d360.hooks.place import current_place
+from airflow_provider_d360.hooks.webhooks import webhook_reading, webhook_setting
+from airflow_provider_d360.sending import flows
+from airflow_provider_d360.sending.identity import read_key
+from airflow_provider_d360.sending.sender import Sender
+from airflow_provider_d360.transport.client import Transport
+from airflow_provider_d360.transport.settings import ConnectionSettings
 
 if TYPE_CHECKING:
-    from airflow_provider_d360.api.results import Health, Sent, WebhookConfig
-    from airflow_provider_d360.api.wire import Call
+    from typing_extensions import Unpack
 
+    from airflow_provider_d360.api.endpoints.accounts import BlockOutcome, BusinessProfile
+    from airflow_provider_d360.api.endpoints.health import Health
+    from airflow_provider_d360.api.endpoints.messages import Sent
+    from airflow_provider_d360.api.endpoints.webhooks import WebhookConfig
+    from airflow_provider_d360.api.wire import Call
+    from airflow_provider_d360.sending.sender import SendOptions
+    from airflow_provider_d360.transport.flows import Flow
+
+P = ParamSpec("P")
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 
 class D360Hook(BaseHook):
     """
-    Talk to 360dialog as the number whose key a connection holds.
+    Calls 360dialog with the API key of a connection.
 
     Nothing is looked up or opened before the first call. Every method raises one of the six :mod:`errors
     <airflow_provider_d360.api.errors>`, each with a remedy. Calls are tried again only where it is known
@@ -50,9 +52,10 @@ class D360Hook(BaseHook):
     The async methods keep their connections open: end with ``await hook.aclose()``.
 
     :param d360_conn_id: The connection: API key in the password; extras ``hosting``, ``timeout_seconds``,
-        ``max_attempts``, ``messages_per_second``, ``webhook_username``, ``webhook_password``.
-    :param budget_seconds: The longest that all calls of this hook may take together, with their waits,
-        counted from its making on. Without it, each call has a budget of its own.
+        ``max_attempts``, ``messages_per_second``, ``default_region``, ``webhook_username``,
+        ``webhook_password``.
+    :param budget_seconds: The time limit of all calls of this hook together, with their waits, counted from
+        the moment it is made. By default, each call has a budget of its own: 90 seconds.
     """
 
     conn_name_attr: ClassVar[str] = "d360_conn_id"
@@ -63,14 +66,28 @@ class D360Hook(BaseHook):
     def __init__(self, d360_conn_id: str = default_conn_name, *, budget_seconds: float | None = None) -> None:
         super().__init__()
         self.d360_conn_id = d360_conn_id
-        self._ends = None if budget_seconds is None else time.monotonic() + budget_seconds
+        self._ends = end_of(budget_seconds)
         self._transport: Transport | None = None
+        self._looking_up: Any = weakref.WeakKeyDictionary()  # a lock for each event loop
 
     def get_conn(self) -> Transport:
-        """Give the transport that performs this connection's calls."""
+        """
+        Return the transport that performs this connection's calls. It is made once.
+
+        :raises D360AuthError: when the connection holds no usable key.
+        :raises D360RequestError: when another field of it is wrong.
+        """
         if self._transport is None:
-            self._transport = _open(read_account(self._connection))
-        return self._in_time(self._transport)
+            self._transport = open_transport(self._connection)
+        return self._transport
+
+    async def aget_conn(self) -> Transport:
+        """Do the same as :meth:`get_conn` without blocking the event loop."""
+        if self._transport is None:
+            async with self._looking_up.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+                if self._transport is None:
+                    self._transport = open_transport(await get_connection_async(self.d360_conn_id))
+        return self._transport
 
     def send(
         self,
@@ -82,114 +99,85 @@ class D360Hook(BaseHook):
         on_newline: str = "error",
         preflight: bool = False,
         biz_opaque_callback_data: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Sent:
         """
         Send one message. Success means that it was accepted, not that it arrived.
 
-        :param to: A phone number with country code in any usual writing, a business-scoped user id, or a
-            group id.
+        :param to: A phone number with country code (:func:`~airflow_provider_d360.api.recipients.address`
+            lists what is read; a leading 0 needs the connection's ``default_region``), a business-scoped
+            user id, or a group id.
         :param message: A text, anything from :mod:`airflow_provider_d360.messages`, or the same dict by
-            hand.
+            hand. Files that it names by ``path`` are uploaded first.
         :param reply_to: The id of the message that this one quotes.
         :param recipient_type: ``individual`` or ``group``.
-        :param on_newline: ``flatten`` writes newlines and the like in template parameters on one line;
-            ``error`` refuses them, as WhatsApp would.
-        :param preflight: Compare a template message with the template that was approved, before it is sent.
-        :param biz_opaque_callback_data: Comes back in each status of the message. At most 512 characters;
-            cloud and sandbox only.
+        :param on_newline: ``flatten`` writes newlines, tabs and runs of spaces in template parameters as one
+            space; with ``error`` they are an error, as at WhatsApp.
+        :param preflight: Compare a template message with the approved template before it is sent; one more
+            request.
+        :param biz_opaque_callback_data: A string that comes back in each status of the message. At most 512
+            characters; cloud and sandbox only.
+        :param idempotency_key: Names what must be sent once to this recipient, for ever. By default, that is
+            this message of the running task in this run (see ``docs/once.md``); outside a task, each call
+            sends.
         :raises D360RequestError: before anything is sent, when the message breaks a documented limit.
-        :raises D360AmbiguousError: when the answer was lost, so that the message may be on its way.
+        :raises D360RateLimitError: when this number may not send for more than a minute.
+        :raises D360AmbiguousError: when the response was lost, so that the message may have been accepted.
         """
-        call = self.prepare(
+        return self.run(
+            flows.send,
             to,
             message,
+            sender=self._sender(idempotency_key),
             reply_to=reply_to,
             recipient_type=recipient_type,
             on_newline=on_newline,
             preflight=preflight,
             biz_opaque_callback_data=biz_opaque_callback_data,
         )
-        return self.call(call)
-
-    def prepare(
-        self,
-        to: str,
-        message: str | Mapping[str, Any],
-        *,
-        reply_to: str | None = None,
-        recipient_type: str = "individual",
-        on_newline: str = "error",
-        preflight: bool = False,
-        biz_opaque_callback_data: str | None = None,
-    ) -> Call[Sent]:
-        """
-        Do all of :meth:`send` but the sending: check, upload, wait for this number's turn.
-
-        What is left is one :meth:`call`, before which nothing can have reached anybody.
-        """
-        transport = self.get_conn()
-        content = read_content(message, on_newline)
-        check(content, transport.account.hosting)
-        if preflight:
-            check_template(content, list_templates(transport, name=template_name(content)))
-        content = upload_paths(transport, content)
-        call = calls.send_message(
-            transport.account.hosting,
-            to,
-            content,
-            recipient_type=recipient_type,
-            reply_to=reply_to,
-            biz_opaque_callback_data=biz_opaque_callback_data,
-        )
-        time.sleep(pace(transport.account, to, recipient_type))
-        return call
 
     async def asend(
         self,
         to: str,
         message: str | Mapping[str, Any],
         *,
-        reply_to: str | None = None,
-        recipient_type: str = "individual",
-        on_newline: str = "error",
-        preflight: bool = False,
-        biz_opaque_callback_data: str | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[SendOptions],
     ) -> Sent:
-        """Do the same as :meth:`send` without blocking the event loop."""
-        transport = await self.aget_conn()
-        content = read_content(message, on_newline)
-        check(content, transport.account.hosting)
-        if preflight:
-            check_template(content, await alist_templates(transport, name=template_name(content)))
-        content = await aupload_paths(transport, content)
-        call = calls.send_message(
-            transport.account.hosting,
-            to,
-            content,
-            recipient_type=recipient_type,
-            reply_to=reply_to,
-            biz_opaque_callback_data=biz_opaque_callback_data,
+        """
+        Do the same as :meth:`send` without blocking the event loop.
+
+        :param to: As in :meth:`send`.
+        :param message: A text, or a message dict.
+        :param idempotency_key: As in :meth:`send`.
+        :param options: The other parameters of :meth:`send`.
+        """
+        return await self.arun(flows.send, to, message, sender=self._sender(idempotency_key), **options)
+
+    def _sender(self, idempotency_key: str | None) -> Sender:
+        return Sender(
+            conn_id=self.d360_conn_id,
+            find_ledger=find_ledger,
+            place=current_place(),
+            key=read_key(idempotency_key),
         )
-        await asyncio.sleep(pace(transport.account, to, recipient_type))
-        return await self.acall(call)
 
     def mark_as_read(self, message_id: str, *, typing: bool = False) -> None:
         """
-        Tell the sender of a message that it was read.
+        Mark a received message as read, which its sender sees.
 
-        :param message_id: The id of the message that was received.
+        :param message_id: The id of the received message.
         :param typing: Show *typing…* too, for at most 25 seconds; not on on-premise.
         """
-        self.call(calls.mark_as_read(self._hosting, message_id, typing=typing))
+        self.call(messages.mark_as_read(self._hosting, message_id, typing=typing))
 
     def get_webhook(self, level: str = "number") -> WebhookConfig:
         """
-        Read where deliveries go. The headers in it are secrets.
+        Read the webhook's URL and headers. The headers are secrets.
 
         :param level: ``number``, or ``waba`` for the whole account (cloud only).
         """
-        read = calls.get_waba_webhook if _is_waba(level) else calls.get_webhook
-        return self.call(read(self._hosting))
+        return self.call(webhook_reading(self._hosting, level))
 
     def configure_webhook(
         self,
@@ -200,158 +188,163 @@ class D360Hook(BaseHook):
         override_all: bool = False,
     ) -> None:
         """
-        Set where deliveries go, in place of what is set now.
+        Set the webhook's URL and headers, in place of the present ones.
 
         The connection's ``webhook_username`` and ``webhook_password`` become the ``Authorization`` header.
 
         :param url: An ``https`` URL with a valid certificate; on cloud without ``_`` and port in its host.
-        :param headers: More headers for 360dialog to send with each delivery.
+        :param headers: Further headers, which 360dialog sends with each delivery.
         :param level: ``number``, or ``waba`` for the whole account: that takes effect some 20 seconds later.
-        :param override_all: On the ``waba`` level: take the place of webhooks of single numbers as well.
+        :param override_all: On the ``waba`` level: replace the webhooks of single numbers as well.
+        :raises D360RequestError: when the URL, the headers or the level are not possible.
         """
-        self.check_webhook_url(url)
-        wanted = self.webhook_headers(headers)
-        if _is_waba(level):
-            self.call(calls.set_waba_webhook(self._hosting, url, wanted, override_all=override_all))
-        else:
-            self.call(calls.set_webhook(self._hosting, url, wanted))
-
-    def check_webhook_url(self, url: str) -> None:
-        """
-        Check a URL against the webhook rules of this connection's hosting.
-
-        :raises D360RequestError: naming the rule that it breaks.
-        """
-        calls.check_webhook_url(self._hosting, url)
+        webhooks.check_webhook_url(self._hosting, url)
+        all_headers = self.webhook_headers(headers)
+        self.call(webhook_setting(self._hosting, url, all_headers, level=level, override_all=override_all))
 
     def webhook_headers(self, headers: Mapping[str, str] | None = None) -> dict[str, str]:
         """
-        Put together the headers that deliveries shall carry, the connection's webhook login among them.
+        Return the headers of the webhook, with the connection's webhook login; logs mask their values.
 
+        :param headers: Further headers.
         :raises D360RequestError: when the login is given a second time, or Basic authorization by hand.
         """
-        wanted = {str(name): str(value) for name, value in (headers or {}).items()}
-        login = webhook_login(self._connection)
-        given = next((value for name, value in wanted.items() if name.lower() == "authorization"), None)
-        if given is not None and (login or given.lower().startswith("basic")):
-            title = f"headers hold Authorization, which belongs to the connection {self.d360_conn_id!r}"
-            raise D360RequestError(Refusal(title, "Use its webhook_username and webhook_password instead."))
-        for value in (
-            *wanted.values(),
-            *login.values(),
-            *(value.partition(" ")[2] for value in login.values()),
-        ):
-            mask_secret(value)
-        return {**wanted, **login}
+        return webhook_headers(self._connection, headers)
 
     def health(self) -> Health:
-        """Ask whether this number is able to send; not on the sandbox."""
-        return self.call(calls.health(self._hosting))
+        """Read whether this number is able to send; not on the sandbox."""
+        return self.call(health.health(self._hosting))
 
     def call(self, call: Call[T]) -> T:
-        """Perform any call, such as one from :mod:`airflow_provider_d360.api.calls`."""
-        return self.get_conn().perform(call)
+        """
+        Perform any call, such as one from :mod:`airflow_provider_d360.api.endpoints`.
+
+        :param call: The call.
+        :raises D360Error: the one of the six that fits.
+        """
+        return self.get_conn().perform(call, ends=self._ends)
 
     async def acall(self, call: Call[T]) -> T:
-        """Do the same as :meth:`call` without blocking the event loop."""
-        return await (await self.aget_conn()).aperform(call)
+        """
+        Do the same as :meth:`call` without blocking the event loop.
+
+        :param call: The call.
+        """
+        return await (await self.aget_conn()).aperform(call, ends=self._ends)
+
+    def run(
+        self,
+        flow: Callable[Concatenate[ConnectionSettings, P], Flow[T]],
+        /,
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """
+        Run a flow, such as ``upload_media`` or ``list_templates``: ``hook.run(upload_media, path)``.
+
+        :param flow: A generator function. Its first parameter, the settings of the connection, is passed by
+            the hook.
+        :param args: Its other arguments.
+        :param options: Its keyword arguments.
+        :raises D360Error: from its calls.
+        """
+        transport = self.get_conn()
+        return transport.run(flow(self._in_time(transport), *args, **options), ends=self._ends)
+
+    async def arun(
+        self,
+        flow: Callable[Concatenate[ConnectionSettings, P], Flow[T]],
+        /,
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """
+        Do the same as :meth:`run` without blocking the event loop.
+
+        :param flow: A generator function, as in :meth:`run`.
+        :param args: Its other arguments.
+        :param options: Its keyword arguments.
+        """
+        transport = await self.aget_conn()
+        return await transport.arun(flow(self._in_time(transport), *args, **options), ends=self._ends)
 
     async def aclose(self) -> None:
-        """Close what the async methods opened."""
+        """Close the connections of the async methods. The next call opens new ones."""
         if self._transport:
             await self._transport.aclose()
 
     def test_connection(self) -> tuple[bool, str]:
-        """Try the connection without changing anything. The texts are fixed, so no secret can be in them."""
+        """
+        Test the connection without changing anything; behind the *Test* button of Airflow's form.
+
+        :returns: Whether it works, and a text without any secret.
+        """
+        from airflow_provider_d360.hooks.probe import probe
+
         try:
-            account = self.get_conn().account
+            return self.run(probe)
         except D360Error as error:
             return False, str(error)
-        except Exception as error:  # noqa: BLE001 - Airflow shows what is returned, and nothing that is raised
+        except Exception as error:  # noqa: BLE001 - Airflow shows what is returned, not what is raised
             return False, f"The connection cannot be read: {type(error).__name__}."
-        try:
-            return self._probe(account.hosting)
-        except D360Error as error:
-            return False, _explain(error)
-        except Exception as error:  # noqa: BLE001
-            return False, f"The test failed unexpectedly: {type(error).__name__}."
-
-    def _probe(self, hosting: Hosting) -> tuple[bool, str]:
-        if not hosting.names_product or hosting.health is None:
-            configured = "A webhook is set." if self.get_webhook().url else "No webhook is set yet."
-            return True, f"The API key works ({hosting.name}). {configured}"
-        state = self.health().can_send_message.upper()
-        if state == "BLOCKED":
-            return False, "The API key works, but the account is BLOCKED from sending; see the 360dialog Hub."
-        if state == "LIMITED":
-            return True, "The API key works, but the account is LIMITED in sending; see the 360dialog Hub."
-        return True, f"The API key works ({hosting.name}). The number is able to send messages."
 
     @property
     def _hosting(self) -> Hosting:
-        return self.get_conn().account.hosting
+        return self.get_conn().settings.hosting
 
     @cached_property
     def _connection(self) -> Any:
         return self.get_connection(self.d360_conn_id)
 
-    async def aget_conn(self) -> Transport:
-        """Do the same as :meth:`get_conn` without blocking the event loop."""
-        if self._transport is None:
-            self._transport = _open(read_account(await get_connection_async(self.d360_conn_id)))
-        return self._in_time(self._transport)
-
-    def _in_time(self, transport: Transport) -> Transport:
-        """Leave a transport what is left of the hook's budget."""
-        if self._ends is not None:
-            left = max(0.0, self._ends - time.monotonic())
-            transport.account = replace(transport.account, budget_seconds=left)
-            transport.ends = self._ends
-        return transport
+    def _in_time(self, transport: Transport) -> ConnectionSettings:
+        """Return a transport's settings with what is left of the hook's budget."""
+        if self._ends is None:
+            return transport.settings
+        return replace(transport.settings, budget_seconds=max(0.0, self._ends - time.monotonic()))
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Describe the standard fields of the connection form; read by Airflow 3.1 only."""
+        """Return the standard fields of the connection form; for Airflow 3.1 only."""
         from airflow_provider_d360.hooks.form import field_behaviour
 
         return field_behaviour()
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Describe the extra fields of the connection form; read by Airflow 3.1 only."""
+        """Return the extra fields of the connection form; for Airflow 3.1 only."""
         from airflow_provider_d360.hooks.form import widgets
 
         return widgets()
 
+    def get_business_profile(self) -> BusinessProfile:
+        """Read the profile that people see of the business."""
+        return self.call(accounts.get_business_profile(self._hosting))
 
-def _open(account: Account) -> Transport:
-    if account.hosting is ON_PREMISE:
-        _warn_of_on_premise()
-    return Transport(account)
+    def set_business_profile(self, **fields: str | Sequence[str]) -> None:
+        """
+        Change the business profile. Fields that are not given stay as they are.
 
+        :param fields: ``address``, ``description``, ``email``, ``vertical``, ``websites``; on cloud also
+            ``about`` and ``profile_picture_handle``.
+        :raises D360RequestError: when a field is unknown to the hosting, or too long.
+        """
+        self.call(accounts.set_business_profile(self._hosting, **fields))
 
-@cache
-def _warn_of_on_premise() -> None:
-    log.warning(
-        "Meta switched the on-premise API off in October 2025: move this number to the cloud hosting."
-    )
+    def block_users(self, users: Sequence[str]) -> BlockOutcome:
+        """
+        Block people, who can then no longer write to this number. They must have written within 24 hours.
 
+        :param users: Phone numbers or business-scoped user ids: at most 1000, on on-premise one phone number.
+            Numbers are read as ``to`` of :meth:`send` is.
+        """
+        region = self.get_conn().settings.default_region
+        return self.call(accounts.block_users(self._hosting, users, default_region=region))
 
-def _is_waba(level: str) -> bool:
-    if level not in ("number", "waba"):
-        raise D360RequestError(Refusal(f"level is {level!r}", "Use 'number' or 'waba'."))
-    return level == "waba"
+    def unblock_users(self, users: Sequence[str]) -> BlockOutcome:
+        """
+        Unblock people; cloud only.
 
-
-def _explain(error: D360Error) -> str:
-    status = error.refusal.http_status
-    if isinstance(error, D360AuthError):
-        known = "The API key is wrong or expired." if status == 401 else "The account may not do this."
-        return f"{known} See the 360dialog Hub."
-    if isinstance(error, D360RateLimitError):
-        return "The API key was not judged: too many requests. Try again in a minute."
-    if isinstance(error, D360UnavailableError) and status is None:
-        return "The host cannot be reached: check the network, the proxy and the connection's host."
-    if isinstance(error, D360UnavailableError):
-        return f"The host does not answer as 360dialog does (HTTP {status}): check the host, or try later."
-    return f"The host does not know this request (HTTP {status}): check the connection's host and hosting."
+        :param users: Phone numbers or business-scoped user ids, at most 1000.
+        """
+        region = self.get_conn().settings.default_region
+        return self.call(accounts.unblock_users(self._hosting, users, default_region=region))

@@ -1,4 +1,4 @@
-"""The connection form as Airflow 3.1 wants it: the facts of ``get_provider_info``, as form widgets."""
+"""The connection form of Airflow 3.1: the fields of ``get_provider_info``, as form widgets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from airflow_provider_d360.get_provider_info import get_provider_info
 
 
 def field_behaviour() -> dict[str, Any]:
-    """Describe the standard fields; 3.1 spells the keys with underscores."""
+    """Return the labels and placeholders of the standard fields; 3.1 writes the keys with underscores."""
     behaviour = _connection_type()["ui-field-behaviour"]
     return {key.replace("-", "_"): value for key, value in behaviour.items()}
 
 
 def widgets() -> dict[str, Any]:
-    """Build a widget for each extra field. The form libraries exist only while Airflow 3.1 asks for them."""
+    """Return a widget for each extra field. The form libraries are installed only with Airflow 3.1."""
     return {name: _widget(field) for name, field in _connection_type()["conn-fields"].items()}
 
 

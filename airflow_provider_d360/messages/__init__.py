@@ -1,9 +1,9 @@
 """
-What is said: functions that build messages, as plain dicts.
+Functions that build messages, as plain dicts.
 
-They only arrange, and never look at a value: while a DAG is parsed it may be ``"{{ … }}"`` or an XComArg,
-and only a plain dict lets Airflow see both. What WhatsApp allows is checked just before sending. A dict
-written by hand is as good.
+They do not check values: while a DAG is parsed, a value may be ``"{{ … }}"`` or an XComArg, and Airflow finds
+both only inside plain dicts. WhatsApp's limits are checked just before sending. A dict written by hand works
+as well.
 """
 
 from __future__ import annotations

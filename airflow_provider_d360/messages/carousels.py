@@ -1,4 +1,4 @@
-"""Cards side by side."""
+"""Carousels: cards side by side."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def carousel(body: str, cards: Sequence[Card]) -> InteractiveMessage:
     """
     Build a message with 2 to 10 cards side by side.
 
-    WhatsApp delivers it only within 24 hours of the recipient's last message to you. All cards need the
-    same kind of header and as many buttons of the same kind; the message itself has no header and no footer.
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you. Each card has an image
+    or a video, and all have as many buttons of the same kind. The message itself has no header and no footer.
 
     :param body: At most 1024 characters.
     :param cards: What :func:`link_card`, :func:`reply_card` or :func:`product_card` return.
@@ -50,7 +50,7 @@ def link_card(
     Build a card of :func:`carousel` with a button that opens a link.
 
     :param header: What :func:`image` or :func:`video` return.
-    :param display_text: What the button says; at most 20 characters.
+    :param display_text: The button's text; at most 20 characters.
     :param url: The ``http(s)`` address to open.
     :param body: At most 160 characters, with at most two line breaks.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, TypedDict
 
-from airflow_provider_d360.messages.interactives import InteractiveMessage, Title, given, interactive
+from airflow_provider_d360.messages.interactives import InteractiveMessage, Title, interactive, without_none
 
 ProductSections: TypeAlias = "Mapping[str, Sequence[str]]"
 
@@ -69,8 +69,8 @@ def catalog_message(
     :param thumbnail_product_retailer_id: The product whose picture is shown; the first one without it.
     :param footer: At most 60 characters.
     """
-    parameters = given(thumbnail_product_retailer_id=thumbnail_product_retailer_id)
-    action = {"name": "catalog_message", **given(parameters=parameters or None)}
+    parameters = without_none(thumbnail_product_retailer_id=thumbnail_product_retailer_id)
+    action = {"name": "catalog_message", **without_none(parameters=parameters or None)}
     return interactive("catalog_message", action, body, None, footer)
 
 
@@ -92,19 +92,25 @@ def order_details(
 
     WhatsApp delivers it only within 24 hours of the recipient's last message to you.
 
+    :param body: At most 1024 characters.
     :param reference_id: Your number of the order: at most 35 characters, new for each order.
+    :param goods: ``digital-goods`` or ``physical-goods``.
     :param currency: Three letters, such as ``BRL``.
+    :param total_amount: The sum to pay.
     :param payment_settings: How to pay; the shape differs by country.
     :param payment_type: ``br`` in Brazil.
-    :param order: The items. Brazil can do without.
+    :param order: The items; optional in Brazil.
+    :param header: A text of at most 60 characters, or what :func:`image`, :func:`video` or :func:`document`
+        return.
+    :param footer: At most 60 characters.
     """
     parameters = {
         "reference_id": reference_id,
         "type": goods,
-        **given(payment_type=payment_type, payment_settings=payment_settings),
+        **without_none(payment_type=payment_type, payment_settings=payment_settings),
         "currency": currency,
         "total_amount": total_amount,
-        **given(order=order),
+        **without_none(order=order),
     }
     return interactive(
         "order_details", {"name": "review_and_pay", "parameters": parameters}, body, header, footer
@@ -121,23 +127,29 @@ def order_status(
     footer: str | None = None,
 ) -> InteractiveMessage:
     """
-    Build the news of an order that :func:`order_details` opened.
+    Build a message about the status of an order that :func:`order_details` opened.
 
     WhatsApp delivers it only within 24 hours of the recipient's last message to you.
 
-    :param reference_id: The order.
+    :param body: At most 1024 characters.
+    :param reference_id: The ``reference_id`` of that order.
     :param status: ``pending``, ``processing``, ``partially_shipped``, ``shipped``, ``completed`` or
         ``canceled``.
     :param description: Why.
-    :param payment: What happened to the payment, with ``status`` and ``timestamp``; Brazil only.
+    :param payment: The payment, with ``status`` and ``timestamp``; Brazil only.
+    :param footer: At most 60 characters.
     """
-    order = given(status=status, description=description)
-    parameters = {"reference_id": reference_id, **given(order=order or None, payment=payment)}
+    order = without_none(status=status, description=description)
+    parameters = {"reference_id": reference_id, **without_none(order=order or None, payment=payment)}
     return interactive("order_status", {"name": "review_order", "parameters": parameters}, body, None, footer)
 
 
 def product_sections(sections: object) -> object:
-    """Build the sections of a product list, and of a template's products button."""
+    """
+    Build the sections of a product list, and of a template's products button.
+
+    :param sections: ``{title: [product id, …]}``; anything else is returned as it is.
+    """
     if isinstance(sections, Mapping):
         return [{"title": title, "product_items": _items(products)} for title, products in sections.items()]
     return sections

@@ -94,7 +94,7 @@ class _Place(TypedDict):
 
 
 class Place(_Place, total=False):
-    """What stands under ``location``."""
+    """The object under ``location``."""
 
     name: str
     address: str
@@ -123,12 +123,16 @@ def contact(
     """
     Build one contact card for :func:`contacts`.
 
-    :param formatted_name: The name as it is shown. WhatsApp wants one part of the name besides, so without
+    :param formatted_name: The name as it is shown. WhatsApp needs one part of the name besides, so without
         ``name`` it is the first name, too.
     :param phone: The only phone number, when there is no more to say about it than ``phones`` could.
     :param email: The only email address, likewise.
     :param name: The parts of the name, in place of ``first_name``.
     :param phones: Phone numbers with type and ``wa_id``.
+    :param emails: Email addresses with type.
+    :param urls: Web addresses with type.
+    :param addresses: Postal addresses.
+    :param org: Where the contact works.
     :param birthday: ``YYYY-MM-DD``.
     :raises TypeError: when both ``phone`` and ``phones``, or both ``email`` and ``emails`` are given.
     """
@@ -180,7 +184,7 @@ def location(
 
     :param latitude: Decimal degrees, from -90 to 90.
     :param longitude: Decimal degrees, from -180 to 180.
-    :param name: What the place is called. 360dialog's page wants it, Meta's does not.
+    :param name: What the place is called. Required by 360dialog's page, optional on Meta's.
     :param address: Its address, shown only with ``name``.
     """
     place: Place = {"latitude": latitude, "longitude": longitude}

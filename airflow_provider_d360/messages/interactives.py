@@ -1,8 +1,8 @@
 """
-Messages to tap on: buttons, lists, links, flows, requests.
+Interactive messages: buttons, lists, links, flows, requests.
 
-A list that another task returns cannot be looked into while the DAG is parsed. Where a builder takes a list,
-anything that is neither a list, a tuple nor a dict goes into the message as it is, and must then have
+The items of a list that another task returns are not known while the DAG is parsed. Where a builder takes a
+list, anything that is neither a list, a tuple nor a dict goes into the message as it is, and must then have
 WhatsApp's own shape. The same holds for each choice and each row.
 """
 
@@ -19,7 +19,7 @@ Rows: TypeAlias = "Mapping[str, str] | Sequence[tuple[str, str] | tuple[str, str
 
 
 class Body(TypedDict):
-    """What stands under ``body`` and under ``footer``."""
+    """The object under ``body`` and under ``footer``."""
 
     text: str
 
@@ -29,7 +29,7 @@ class _Interactive(TypedDict):
 
 
 class Interactive(_Interactive, total=False):
-    """What stands under ``interactive``. The shape of ``action`` depends on ``type``."""
+    """The object under ``interactive``. The shape of ``action`` depends on ``type``."""
 
     header: Mapping[str, object]
     body: Body
@@ -38,7 +38,7 @@ class Interactive(_Interactive, total=False):
 
 
 class InteractiveMessage(TypedDict):
-    """A message to tap on."""
+    """An interactive message."""
 
     type: Literal["interactive"]
     interactive: Interactive
@@ -53,7 +53,7 @@ def buttons(
     WhatsApp delivers it only within 24 hours of the recipient's last message to you.
 
     :param body: At most 1024 characters.
-    :param choices: What a reply brings back, and what the button says, as a dict or as pairs:
+    :param choices: What a reply brings back, and the button's text, as a dict or as pairs:
         ``{"yes": "Approve", "no": "Reject"}``. At most 256 and 20 characters; both must be unique.
     :param header: A text of at most 60 characters, or what :func:`image`, :func:`video` or :func:`document`
         return.
@@ -77,7 +77,7 @@ def list_picker(
     WhatsApp delivers it only within 24 hours of the recipient's last message to you.
 
     :param body: At most 4096 characters.
-    :param button: What the button says; at most 20 characters.
+    :param button: The button's text; at most 20 characters.
     :param rows: ``{id: title}``, or tuples of id, title and optionally a description. At most 200, 24 and
         72 characters.
     :param sections: ``{title: rows}``, instead of ``rows``. Titles have at most 24 characters.
@@ -104,7 +104,7 @@ def cta_url(
     WhatsApp delivers it only within 24 hours of the recipient's last message to you.
 
     :param body: At most 1024 characters.
-    :param display_text: What the button says; at most 20 characters.
+    :param display_text: The button's text; at most 20 characters.
     :param url: The ``http(s)`` address to open.
     :param header: A text of at most 60 characters, or what :func:`image`, :func:`video` or :func:`document`
         return.
@@ -132,22 +132,29 @@ def flow(
 
     WhatsApp delivers it only within 24 hours of the recipient's last message to you.
 
-    :param button: What the button says; at most 30 characters, no emoji.
-    :param flow_id: The flow, by id; or by name with ``flow_name``.
-    :param token: Comes back with the answer. WhatsApp says ``unused`` without it.
+    :param body: At most 1024 characters.
+    :param button: The button's text; at most 30 characters, no emoji.
+    :param flow_id: The id of the flow; give this or ``flow_name``.
+    :param flow_name: The name of the flow.
+    :param token: Comes back with the reply; ``unused`` by default.
     :param screen: The first screen, for ``navigate``.
-    :param data: What the first screen is given; not an empty dict.
+    :param action: ``navigate`` opens ``screen``; for ``data_exchange`` your endpoint chooses the screen, so
+        ``screen`` and ``data`` are left out.
+    :param data: The first screen's data; not an empty dict.
     :param mode: ``draft`` sends a flow that is not published yet.
+    :param header: A text of at most 60 characters, or what :func:`image`, :func:`video` or :func:`document`
+        return.
+    :param footer: At most 60 characters.
     :raises TypeError: when both ``flow_id`` and ``flow_name`` are given, or neither.
     """
     if (flow_id is None) == (flow_name is None):
         raise TypeError("flow() takes either flow_id or flow_name")
-    payload = given(screen=screen, data=data)
+    payload = without_none(screen=screen, data=data)
     parameters: dict[str, object] = {
         "flow_message_version": "3",
-        **given(flow_token=token, flow_id=flow_id, flow_name=flow_name),
+        **without_none(flow_token=token, flow_id=flow_id, flow_name=flow_name),
         "flow_cta": button,
-        **given(mode=mode, flow_action=action, flow_action_payload=payload or None),
+        **without_none(mode=mode, flow_action=action, flow_action_payload=payload or None),
     }
     return interactive("flow", {"name": "flow", "parameters": parameters}, body, header, footer)
 
@@ -178,12 +185,18 @@ def address_request(
 
     WhatsApp delivers it only within 24 hours of the recipient's last message to you.
 
+    :param body: At most 1024 characters.
     :param country: Two letters, such as ``IN``.
-    :param values: What the form is filled with.
+    :param values: The form's values at first, by field.
     :param saved_addresses: Addresses to pick from, each with ``id`` and ``value``.
-    :param validation_errors: What was wrong with an earlier answer, by field.
+    :param validation_errors: The errors of an earlier reply, by field.
+    :param header: A text of at most 60 characters, or what :func:`image`, :func:`video` or :func:`document`
+        return.
+    :param footer: At most 60 characters.
     """
-    optional = given(values=values, saved_addresses=saved_addresses, validation_errors=validation_errors)
+    optional = without_none(
+        values=values, saved_addresses=saved_addresses, validation_errors=validation_errors
+    )
     action = {"name": "address_message", "parameters": {"country": country, **optional}}
     return interactive("address_message", action, body, header, footer)
 
@@ -192,7 +205,7 @@ def call_permission_request(body: str) -> InteractiveMessage:
     """
     Build a message that asks whether you may call the recipient.
 
-    WhatsApp delivers it only within 24 hours of the recipient's last message to you, and wants calling
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you, and needs calling
     switched on for the number.
 
     :param body: At most 1024 characters.
@@ -210,15 +223,18 @@ def voice_call(
     """
     Build a message with a button that calls you on WhatsApp.
 
-    WhatsApp delivers it only within 24 hours of the recipient's last message to you, and wants calling
+    WhatsApp delivers it only within 24 hours of the recipient's last message to you, and needs calling
     switched on for the number.
 
-    :param display_text: What the button says; at most 20 characters.
+    :param body: At most 1024 characters.
+    :param display_text: The button's text; at most 20 characters.
     :param ttl_minutes: How long the button works: from 1 minute to 43200, which is 30 days.
     :param payload: Comes back with the call; at most 512 characters.
     """
-    parameters = given(display_text=display_text, ttl_minutes=ttl_minutes, payload=payload)
-    return interactive("voice_call", {"name": "voice_call", **given(parameters=parameters or None)}, body)
+    parameters = without_none(display_text=display_text, ttl_minutes=ttl_minutes, payload=payload)
+    return interactive(
+        "voice_call", {"name": "voice_call", **without_none(parameters=parameters or None)}, body
+    )
 
 
 def interactive(
@@ -233,8 +249,11 @@ def interactive(
 
     WhatsApp delivers it only within 24 hours of the recipient's last message to you.
 
-    :param type: What stands in ``interactive.type``.
-    :param action: What stands in ``interactive.action``.
+    :param type: The value of ``interactive.type``.
+    :param action: The value of ``interactive.action``.
+    :param body: The text, if this type has one.
+    :param header: A text, or what :func:`image`, :func:`video` or :func:`document` return.
+    :param footer: At most 60 characters.
     """
     content: Interactive = {"type": type}
     if header is not None:
@@ -248,24 +267,40 @@ def interactive(
 
 
 def link_action(display_text: str, url: str) -> Mapping[str, object]:
-    """Build the ``action`` of a link button."""
+    """
+    Build the ``action`` of a link button.
+
+    :param display_text: The button's text; at most 20 characters.
+    :param url: The ``http(s)`` address to open.
+    """
     return {"name": "cta_url", "parameters": {"display_text": display_text, "url": url}}
 
 
 def reply_buttons(kind: str, choices: Pairs) -> object:
-    """Build the buttons of a message (``kind`` is ``reply``) or of a card (``quick_reply``)."""
+    """
+    Build reply buttons.
+
+    :param kind: ``reply`` for the buttons of a message, ``quick_reply`` for those of a card.
+    :param choices: The id and title of each button, as a mapping or as pairs.
+    """
     if isinstance(choices, Mapping):
         choices = [*choices.items()]
     if not isinstance(choices, (list, tuple)):
         return choices
     return [
-        {"type": kind, kind: {"id": pair[0], "title": pair[1]}} if isinstance(pair, (list, tuple)) else pair
+        {"type": kind, kind: dict(zip(("id", "title"), _of_length(pair, 2, 2), strict=True))}
+        if isinstance(pair, (list, tuple))
+        else pair
         for pair in choices
     ]
 
 
-def given(**values: object) -> dict[str, object]:
-    """Keep what was given, in this order."""
+def without_none(**values: object) -> dict[str, object]:
+    """
+    Return the values that are not ``None``, in this order.
+
+    :param values: The values, by key.
+    """
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -275,8 +310,15 @@ def _rows(rows: Rows) -> object:
     if not isinstance(rows, (list, tuple)):
         return rows
     return [
-        dict(zip(("id", "title", "description"), row, strict=False))
+        dict(zip(("id", "title", "description"), _of_length(row, 2, 3), strict=False))
         if isinstance(row, (list, tuple))
         else row
         for row in rows
     ]
+
+
+def _of_length(row: Sequence[object], least: int, most: int) -> Sequence[object]:
+    if not least <= len(row) <= most:
+        names = "(id, title)" if most == least else "(id, title) or (id, title, description)"
+        raise TypeError(f"a choice has {len(row)} items; give {names}")
+    return row

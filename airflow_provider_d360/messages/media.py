@@ -6,13 +6,14 @@ from typing import Literal, TypedDict
 
 
 class Media(TypedDict, total=False):
-    """Where the media is, by exactly one of ``id``, ``link`` and ``path``, and how it is shown."""
+    """The place of the media, by exactly one of ``id``, ``link`` and ``path``, and how it is shown."""
 
     id: str
     link: str
     path: str
     caption: str
     filename: str
+    mime_type: str
     voice: bool
 
 
@@ -64,6 +65,7 @@ def image(
     :param path: A file to upload when the message is sent, instead of both: a local path, or one such as
         ``s3://aws_default@bucket/key``.
     :param caption: At most 1024 characters.
+    :raises TypeError: when not exactly one of ``link``, ``id`` and ``path`` is given.
     """
     return {"type": "image", "image": _media("image", link, id, path, caption)}
 
@@ -81,6 +83,7 @@ def video(
     :param path: A file to upload when the message is sent, instead of both: a local path, or one such as
         ``s3://aws_default@bucket/key``.
     :param caption: At most 1024 characters.
+    :raises TypeError: when not exactly one of ``link``, ``id`` and ``path`` is given.
     """
     return {"type": "video", "video": _media("video", link, id, path, caption)}
 
@@ -100,7 +103,7 @@ def audio(
     :param voice: Show it as a voice note. The file must be Ogg with Opus.
     """
     media = _media("audio", link, id, path)
-    if voice:
+    if voice is not False:
         media["voice"] = voice
     return {"type": "audio", "audio": media}
 
@@ -112,9 +115,10 @@ def document(
     path: str | None = None,
     caption: str | None = None,
     filename: str | None = None,
+    mime_type: str | None = None,
 ) -> DocumentMessage:
     """
-    Build a document message: any file, at most 100 MB.
+    Build a document message of at most 100 MB: PDF, plain text, Word, Excel or PowerPoint; by link any file.
 
     WhatsApp delivers it only within 24 hours of the recipient's last message to you.
 
@@ -123,12 +127,20 @@ def document(
     :param path: A file to upload when the message is sent, instead of both: a local path, or one such as
         ``s3://aws_default@bucket/key``.
     :param caption: At most 1024 characters.
-    :param filename: What the recipient sees; its extension picks the icon. Without it, the end of the link
-        or of the path is shown.
+    :param filename: The name that the recipient sees; its extension selects the icon. Without it, it is the
+        last part of the link or the path. A document of a template needs it beside ``id``.
+    :param mime_type: The type of the file at ``path``, if its first bytes and its name do not tell it:
+        ``text/plain`` for a CSV file, which WhatsApp's upload does not take by its own type.
+    :raises TypeError: when not exactly one of ``link``, ``id`` and ``path`` is given, or ``mime_type``
+        without ``path``.
     """
     media = _media("document", link, id, path, caption)
     if filename is not None:
         media["filename"] = filename
+    if mime_type is not None:
+        if path is None:
+            raise TypeError("document() takes mime_type only with path")
+        media["mime_type"] = mime_type
     return {"type": "document", "document": media}
 
 
@@ -149,7 +161,7 @@ def sticker(*, link: str | None = None, id: str | None = None, path: str | None 
 def _media(
     kind: str, link: str | None, id: str | None, path: str | None, caption: str | None = None
 ) -> Media:
-    if sum(given is not None for given in (link, id, path)) != 1:
+    if sum(place is not None for place in (link, id, path)) != 1:
         raise TypeError(f"{kind}() takes one of link, id and path")
     media: Media = {}
     if id is not None:

@@ -1,4 +1,4 @@
-"""What fills the buttons of a template."""
+"""Values for the buttons of a template."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from airflow_provider_d360.messages.commerce import ProductSections, product_sections
-from airflow_provider_d360.messages.interactives import given
+from airflow_provider_d360.messages.interactives import without_none
 
 
 class _TemplateButton(TypedDict):
@@ -42,7 +42,7 @@ def copy_code_button(code: str) -> TemplateButton:
     """
     Fill a button that copies a coupon code. For a one-time code see :func:`one_time_code`.
 
-    :param code: At most 15 characters.
+    :param code: At most 20 characters; 15 for a limited-time offer.
     """
     return {"sub_type": "copy_code", "parameters": [{"type": "coupon_code", "coupon_code": code}]}
 
@@ -51,10 +51,10 @@ def flow_button(token: str | None = None, *, data: Mapping[str, object] | None =
     """
     Open a flow.
 
-    :param token: Comes back with the answer; WhatsApp says ``unused`` without it.
-    :param data: What the first screen is given.
+    :param token: Comes back with the reply; ``unused`` by default.
+    :param data: The first screen's data; not an empty dict.
     """
-    action = given(flow_token=token, flow_action_data=data)
+    action = without_none(flow_token=token, flow_action_data=data)
     if not action:
         return {"sub_type": "flow"}
     return {"sub_type": "flow", "parameters": [{"type": "action", "action": action}]}

@@ -1,4 +1,4 @@
-"""Templates: the approved messages that WhatsApp delivers at any time, and what fills their blanks."""
+"""Templates: approved messages, which WhatsApp delivers at any time, and values for their placeholders."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Literal, TypeAlias, TypedDict, cast
 from airflow_provider_d360.messages.template_buttons import TemplateButton, url_button
 
 Parameter: TypeAlias = "Mapping[str, object]"
-Blanks: TypeAlias = "str | Parameter | Sequence[str | Parameter] | Mapping[str, str | Parameter]"
+Values: TypeAlias = "str | Parameter | Sequence[str | Parameter] | Mapping[str, str | Parameter]"
 Buttons: TypeAlias = "Sequence[TemplateButton] | Mapping[int, TemplateButton]"
 OnNewline: TypeAlias = Literal["flatten", "error"]
 
-# What a blank may not hold, with the blanks around it.  Meta: "Param text cannot have new-line/tab
+# What a value may not hold, with the spaces around it.  Meta: "Param text cannot have new-line/tab
 # characters or more than 4 consecutive spaces" (132018).
 _UNFIT = re.compile(r" *[\r\n\t\v\f\x85\u2028\u2029][\s]*| {5,}")
 
@@ -31,7 +31,7 @@ class _Template(TypedDict):
 
 
 class Template(_Template, total=False):
-    """What stands under ``template``."""
+    """The object under ``template``."""
 
     namespace: str
     components: list[Mapping[str, object]]
@@ -48,8 +48,8 @@ def template(
     name: str,
     language: str,
     *,
-    header: Blanks | None = None,
-    body: Blanks | None = None,
+    header: Values | None = None,
+    body: Values | None = None,
     buttons: Buttons | None = None,
     cards: Sequence[Sequence[Mapping[str, object]]] | None = None,
     offer_expires_ms: int | None = None,
@@ -60,28 +60,31 @@ def template(
     """
     Build a template message.
 
-    WhatsApp delivers it at any time. The name, the language and the number of blanks must be those
+    WhatsApp delivers it at any time. The name, the language and the number of placeholders must be those
     of an approved template.
 
     :param name: The template's name; at most 512 characters.
     :param language: The code of one of its languages, such as ``en_US``. ``en`` is another language.
-    :param header: What fills the header: one text, or what :func:`image`, :func:`video`, :func:`document` or
+    :param header: The header's value: one text, or what :func:`image`, :func:`video`, :func:`document` or
         :func:`location` return.
-    :param body: What fills the body: a list for numbered blanks, ``["Ann", "42"]``, or a dict for named ones,
-        ``{"name": "Ann"}``. Each is a text, or what :func:`currency` or :func:`date_time` return. Anything
-        else, such as one string or what another task returns, fills the only blank.
-    :param buttons: What fills the buttons, in their order: what :func:`url_button`,
+    :param body: The body's values: a list for numbered placeholders, ``["Ann", "42"]``, or a dict for named
+        ones, ``{"name": "Ann"}``. Each is a text, a number, or what :func:`currency` or :func:`date_time`
+        return. Anything else, such as one string or what another task returns, fills the only placeholder.
+    :param buttons: The buttons' values, in their order: what :func:`url_button`,
         :func:`quick_reply_button` and the like return. A dict gives places: ``{1: url_button("42")}`` leaves
         the first button alone.
     :param cards: A carousel: for each card what :func:`template_card` returns.
     :param offer_expires_ms: When a limited-time offer ends, in milliseconds since 1970.
     :param components: More components, in WhatsApp's own shape.
-    :param namespace: Whose template it is. On-premise hosting needs it, cloud hosting does without.
-    :param on_newline: WhatsApp refuses newlines, tabs and more than four spaces in a row inside a blank.
+    :param namespace: The account's namespace; needed by on-premise hosting only.
+    :param on_newline: WhatsApp refuses newlines, tabs and more than four spaces in a row in a value.
         ``"flatten"`` turns each into one space, at once and only in texts without Jinja: what is rendered
         later is flattened by the operator's own ``on_newline``. Otherwise nothing is changed, and sending
         fails.
+    :raises ValueError: when ``on_newline`` is another word.
     """
+    if on_newline not in (None, "flatten", "error"):
+        raise ValueError(f"on_newline is {on_newline!r}; it can be 'flatten' or 'error'")
     offer = None
     if offer_expires_ms is not None:
         offer = [
@@ -106,14 +109,14 @@ def template(
 
 
 def template_card(
-    *, header: Blanks | None = None, body: Blanks | None = None, buttons: Buttons | None = None
+    *, header: Values | None = None, body: Values | None = None, buttons: Buttons | None = None
 ) -> list[Mapping[str, object]]:
     """
     Build one card of a template's carousel.
 
     :param header: What :func:`image`, :func:`video` or :func:`product_header` return.
-    :param body: What fills the card's text, as in :func:`template`.
-    :param buttons: What fills the card's buttons, as in :func:`template`.
+    :param body: The values of the card's text, as in :func:`template`.
+    :param buttons: The values of the card's buttons, as in :func:`template`.
     """
     return [
         *_component("header", "parameters", _parameters(header)),
@@ -131,13 +134,14 @@ def one_time_code(name: str, language: str, code: str, *, namespace: str | None 
     :param name: The template's name.
     :param language: The code of one of its languages.
     :param code: At most 15 characters. It goes both into the text and into the button.
+    :param namespace: The account's namespace; needed by on-premise hosting only.
     """
     return template(name, language, body=[code], buttons=[url_button(code)], namespace=namespace)
 
 
 def currency(fallback_value: str, code: str, amount_1000: int) -> Parameter:
     """
-    Build a sum of money to fill a blank with.
+    Build a sum of money for a placeholder.
 
     :param fallback_value: What is shown where it cannot be localised.
     :param code: Three letters, such as ``EUR``.
@@ -149,7 +153,7 @@ def currency(fallback_value: str, code: str, amount_1000: int) -> Parameter:
 
 def date_time(fallback_value: str) -> Parameter:
     """
-    Build a date to fill a blank with. WhatsApp shows it as it is.
+    Build a date for a placeholder. WhatsApp shows it as it is.
 
     :param fallback_value: The text to show.
     """
@@ -174,6 +178,8 @@ def flatten_parameters(message: Mapping[str, object]) -> Mapping[str, object]:
     Turn newlines, tabs and more than four spaces in a row into one space, wherever they fill header or body.
 
     For a rendered message: braces mean nothing here. Anything but a template is returned as it is.
+
+    :param message: The message. It is not changed itself.
     """
     return _flattened(message, _flat)
 
@@ -213,14 +219,14 @@ def _component(kind: str, key: str, values: object) -> list[Mapping[str, object]
     return [] if values is None else [{"type": kind, key: values}]
 
 
-def _parameters(blanks: Blanks | None) -> list[Parameter] | None:
-    if blanks is None:
+def _parameters(values: Values | None) -> list[Parameter] | None:
+    if values is None:
         return None
-    if isinstance(blanks, (list, tuple)):
-        return [_parameter(cast("str | Parameter", value)) for value in blanks]
-    if isinstance(blanks, Mapping) and "type" not in blanks:
-        return [_parameter(cast("str | Parameter", value), name) for name, value in blanks.items()]
-    return [_parameter(cast("str | Parameter", blanks))]
+    if isinstance(values, (list, tuple)):
+        return [_parameter(cast("str | Parameter", value)) for value in values]
+    if isinstance(values, Mapping) and "type" not in values:
+        return [_parameter(cast("str | Parameter", value), name) for name, value in values.items()]
+    return [_parameter(cast("str | Parameter", values))]
 
 
 def _parameter(value: str | Parameter, name: str | None = None) -> Parameter:

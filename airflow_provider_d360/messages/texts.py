@@ -11,7 +11,7 @@ class _Text(TypedDict):
 
 
 class Text(_Text, total=False):
-    """What stands under ``text``."""
+    """The object under ``text``."""
 
     preview_url: bool
 
@@ -24,7 +24,7 @@ class TextMessage(TypedDict):
 
 
 class Reaction(TypedDict):
-    """What stands under ``reaction``."""
+    """The object under ``reaction``."""
 
     message_id: str
     emoji: str
@@ -48,7 +48,7 @@ def text(body: str, *, preview_url: bool = False) -> TextMessage:
     :param preview_url: Show a preview of the first link in ``body``.
     """
     content: Text = {"body": body}
-    if preview_url:
+    if preview_url is not False:
         content["preview_url"] = preview_url
     return {"type": "text", "text": content}
 
@@ -68,9 +68,10 @@ def reaction(message_id: str, emoji: str) -> ReactionMessage:
 
 def as_message(message: str | Mapping[str, object]) -> Mapping[str, object]:
     """
-    Turn what a caller may call a message into one: a string is a text, a mapping stays itself.
+    Return a message dict: a string becomes a text message, a mapping is returned as it is.
 
-    :raises TypeError: for anything else; it names the type and nothing of the value.
+    :param message: A string or a message dict.
+    :raises TypeError: for anything else. The error names the type and not the value.
     """
     if isinstance(message, str):
         return text(message)

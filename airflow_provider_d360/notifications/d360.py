@@ -1,23 +1,35 @@
-"""The notifier: alerts on WhatsApp from every callback that Airflow has."""
+"""The notifier, which sends alerts on WhatsApp from every kind of Airflow callback."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_d360.alerts import reading, writing
+from airflow_provider_d360.alerts.alert import RETRY, Alert, recovered
+from airflow_provider_d360.alerts.cooldowns import STORE_SECONDS, AlertCooldowns, CooldownUnavailableError
+from airflow_provider_d360.alerts.delivery import (
+    Message,
+    Outcome,
+    PreparedAlert,
+    adeliver,
+    deliver,
+    read_recipients,
+)
+from airflow_provider_d360.alerts.senders import alert_sender
 from airflow_provider_d360.api.errors import D360Error
-from airflow_provider_d360.api.privacy import mask_number, private_strings, scrub
+from airflow_provider_d360.api.privacy import explain, mask_number, private_strings, short_id
+from airflow_provider_d360.compat import AirflowNotFoundException
 from airflow_provider_d360.messages import template
-from airflow_provider_d360.notifications import alerts
-from airflow_provider_d360.notifications.alerts import Alert
-from airflow_provider_d360.notifications.delivery import Message, Outcome, adeliver, deliver, recipients
-from airflow_provider_d360.notifications.memory import SECONDS as MEMORY_SECONDS
-from airflow_provider_d360.notifications.memory import ForgetfulError, Memory
 from airflow_provider_d360.notifications.rendering import TextNotifier
+from airflow_provider_d360.tasks.arguments import read_flag, read_seconds
+from airflow_provider_d360.tasks.private_fields import RenderingError
+from airflow_provider_d360.transport.flows import Flow, Work, run_async, run_blocking
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,26 +37,8 @@ if TYPE_CHECKING:
     from airflow_provider_d360.hooks.d360 import D360Hook
     from airflow_provider_d360.store import Store
 
-_LONGEST_TEXT = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class _Errand:
-    """
-    One alert on its way.
-
-    :param everybody: Who is to get it.
-    :param message: What it says.
-    :param fallback: What it says to those for whom the 24-hour window is closed.
-    :param default: What goes out when ``message`` cannot be sent.
-    :param settle: What to do afterwards, knowing whether it reached anybody.
-    """
-
-    everybody: list[str]
-    message: Message
-    fallback: Message | None
-    default: Message | None
-    settle: Callable[[bool], None] | None = None
+_LONGEST_TEXT = 4096  # of WhatsApp
+_SAFE_ERRORS = (D360Error, RenderingError, AirflowNotFoundException)  # their texts quote no values
 
 
 class D360Notifier(TextNotifier):
@@ -52,31 +46,33 @@ class D360Notifier(TextNotifier):
     Send an alert on WhatsApp: as a callback of a task or a DAG, as a deadline alert, for a HITL operator.
 
     WhatsApp delivers free text only to people who wrote to you within the last 24 hours. People on call
-    did not, so give a ``template``, or at least a ``fallback_template``; ``docs/alerting.md`` has one to
-    submit.
+    usually did not, so give a ``template``, or at least a ``fallback_template``; ``docs/alerting.md`` has one
+    to submit.
 
-    All recipients are served at once, within 15 seconds: Airflow ends callbacks after 20. A failure is
-    logged in one line and raised, but never into a task that is still running. Fields are rendered as text
-    and anew for each alert.
+    All recipients are served at once, within 15 seconds, because Airflow ends callbacks after 20. A failure
+    is logged in one line and raised, except into a task that is still running. Fields are rendered as text,
+    for each alert anew.
 
-    :param to: A phone number with country code, or a business-scoped user id; several with commas between
-        them, or a list. (templated)
-    :param message: What to say in place of the default alert: a text, or anything from
-        :mod:`airflow_provider_d360.messages`. When it cannot be rendered, or is refused, the default
-        alert goes out. (templated)
+    :param to: A phone number with country code or a business-scoped user id; several separated by commas, or
+        a list. (templated)
+    :param message: What to send instead of the default alert: a text, or anything from
+        :mod:`airflow_provider_d360.messages`. If it cannot be rendered or is refused, the default alert is
+        sent. (templated)
     :param template: The approved template to send, with the seven parameters of the default alert: event,
         DAG, task, run, try, reason, link. (templated)
-    :param language: The language of the templates; ``en`` if none is given. (templated)
-    :param fallback_template: The template, with the same parameters, that goes out once when the 24-hour
+    :param language: The language of the templates; ``en`` by default. (templated)
+    :param fallback_template: The template to send, with the same parameters, to a recipient whose 24-hour
         window turns out to be closed. (templated)
-    :param cooldown_seconds: After an alert, hold back those of the same event, DAG, task and class of error
-        to the same people for so long; the next one tells how many there were, if it is a text or a template
-        of the default alert. ``0`` holds nothing back, but
-        remembers for ``only_after_failure``. Without it, nothing is remembered.
-    :param only_final_try: Be silent about a try that will be followed by another.
-    :param only_after_failure: As ``on_success_callback``: send only when an alert about a problem went out to
-        the same people since the last success, by a notifier with ``cooldown_seconds``.
-    :param d360_conn_id: The 360dialog connection. (templated)
+    :param cooldown_seconds: After an alert, hold back further ones of the same event, DAG, task and class of
+        error to the same recipients for this time: a timedelta, or seconds. A text or template of the next
+        alert says how many were held back. With ``0``, none is held back, but alerts are recorded for
+        ``only_after_failure``. By default, none is recorded.
+    :param only_final_try: Send nothing about a try that will be followed by another. Off by default.
+    :param only_after_failure: As ``on_success_callback``: send only if a notifier with ``cooldown_seconds``
+        has sent an alert about a problem to the same recipients since the last success. Off by default.
+    :param d360_conn_id: The 360dialog connection; ``d360_default`` by default. (templated)
+    :raises ValueError: for a wrong argument. Airflow's triggerer makes the notifiers of deadlines only when
+        they are due: there, a wrong option is logged and left out, so that the alert is sent.
     """
 
     template_fields: Sequence[str] = (
@@ -89,6 +85,12 @@ class D360Notifier(TextNotifier):
     )
     budget_seconds: ClassVar[float] = 15.0
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> D360Notifier:
+        """Mask the arguments of a deadline's notifier: Airflow logs them when anything fails."""
+        if "context" in kwargs:
+            _mask_in_logs([*args, kwargs.get("to"), kwargs.get("message")])
+        return super().__new__(cls)
+
     def __init__(
         self,
         to: str | Sequence[str],
@@ -97,25 +99,48 @@ class D360Notifier(TextNotifier):
         template: str | None = None,
         language: str | None = None,
         fallback_template: str | None = None,
-        cooldown_seconds: float | None = None,
+        cooldown_seconds: timedelta | float | None = None,
         only_final_try: bool = False,
         only_after_failure: bool = False,
         d360_conn_id: str = "d360_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        if message is not None and template is not None:
-            raise TypeError("D360Notifier takes a message or a template, not both")
-        _check_cooldown(cooldown_seconds)
+        context = kwargs.pop("context", None)
+        super().__init__(context)
+        self._is_due = context is not None
+        with self._reading_option():
+            if kwargs:
+                raise ValueError(f"D360Notifier has no parameter {next(iter(kwargs))!r}")
         self.to = to
         self.message = message
         self.template = template
         self.language = language
         self.fallback_template = fallback_template
-        self.cooldown_seconds = cooldown_seconds
-        self.only_final_try = only_final_try
-        self.only_after_failure = only_after_failure
         self.d360_conn_id = d360_conn_id
+        self.cooldown_seconds: float | None = None
+        self.only_final_try = False
+        self.only_after_failure = False
+        with self._reading_option():
+            if message is not None and template is not None:
+                self.message = None
+                raise ValueError("D360Notifier takes a message or a template, not both")
+        with self._reading_option():
+            if cooldown_seconds is not None:
+                self.cooldown_seconds = read_seconds("cooldown_seconds", cooldown_seconds)
+        with self._reading_option():
+            self.only_final_try = read_flag("only_final_try", only_final_try)
+        with self._reading_option():
+            self.only_after_failure = read_flag("only_after_failure", only_after_failure)
+
+    @contextmanager
+    def _reading_option(self) -> Iterator[None]:
+        """Raise an error in a DAG file. In the triggerer, where an alert is due, log it and go on without."""
+        try:
+            yield
+        except ValueError as error:
+            if not self._is_due:
+                raise
+            self.log.error("%s. The alert is sent without it.", error)
 
     def __call__(self, *args: Any) -> None:
         (context,) = args
@@ -125,156 +150,172 @@ class D360Notifier(TextNotifier):
         return self.async_notify(self.context).__await__()
 
     def notify(self, context: Context) -> None:
-        """Render a copy, and send what it says: the next alert begins with the templates again."""
-        ends = time.monotonic() + self.budget_seconds
-        with self._failing_well(context) as failures:
-            ready, errand = self._prepare(context)
-            if errand is None:
-                return
-            outcomes: list[Outcome] = []
-            try:
-                hook = ready._hook(ends, errand)
-                outcomes = deliver(hook, errand.everybody, errand)
-            finally:
-                if errand.settle:
-                    errand.settle(_reached_anybody(outcomes))
-            failures.update(self._report(errand.everybody, outcomes))
+        """
+        Send an alert.
+
+        A copy is rendered, so that the next alert begins with the templates again.
+
+        :param context: What Airflow passes to the callback.
+        :raises D360Error: the first error, if a recipient was not reached and no running task would fail.
+        """
+        run_blocking(self._send(context), Work.run)
 
     async def async_notify(self, context: Context) -> None:
-        """Do the same as :meth:`notify` without blocking the event loop."""
-        from asgiref.sync import sync_to_async  # its threads may ask Airflow for Variables, any others not
+        """
+        Do the same as :meth:`notify` without blocking the event loop.
 
+        :param context: What Airflow passes to the callback.
+        """
+        await run_async(self._send(context), Work.arun)
+
+    def _send(self, context: Context) -> Flow[None]:
+        failures: dict[str, D360Error] = {}
+        error: Exception | None
+        try:
+            failures = yield from self._deliver(context)
+            error = next(iter(failures.values()), None)
+        except Exception as problem:  # noqa: BLE001 - of any library; its text may quote values
+            error = problem if isinstance(problem, _SAFE_ERRORS) else RuntimeError(explain(problem))
+        if error is None:
+            return
+        reasons = "; ".join(f"{mask_number(to)}: {why}" for to, why in failures.items())
+        self.log.error("The alert did not reach all recipients. %s", reasons or _explain(error))
+        if not reading.is_running(context):  # as for HITL operators
+            raise error
+
+    def _deliver(self, context: Context) -> Flow[dict[str, D360Error]]:
+        """Send an alert, and return the errors of the recipients who were not reached."""
         ends = time.monotonic() + self.budget_seconds
-        with self._failing_well(context) as failures:
-            ready, errand = await sync_to_async(self._prepare, thread_sensitive=False)(context)
-            if errand is None:
-                return
-            outcomes: list[Outcome] = []
-            try:
-                hook = ready._hook(ends, errand)
-                outcomes = await adeliver(hook, errand.everybody, errand)
-            finally:
-                if errand.settle:
-                    settle = sync_to_async(errand.settle, thread_sensitive=False)
-                    await settle(_reached_anybody(outcomes))
-            failures.update(self._report(errand.everybody, outcomes))
+        rendered, prepared = yield Work(partial(self._prepare, context))
+        if prepared is None:
+            return {}
+        outcomes: list[Outcome] = []
+        problem: Exception | None = None
+        try:
+            hook = rendered._hook(ends, prepared)
+            outcomes = yield Work(partial(hook.run, deliver, prepared), partial(adeliver, hook, prepared))
+        except Exception as error:  # noqa: BLE001 - raised again below
+            problem = error
+        if prepared.settle:
+            yield Work(partial(prepared.settle, _reached_any(outcomes)))
+        if problem:
+            raise problem
+        return self._report(prepared, outcomes)
 
     def payload(self, alert: Alert, repeats: str = "") -> Message:
-        """Put an alert into the message that goes out; for a rendered notifier."""
+        """
+        Return the message that an alert is sent as; of a rendered notifier.
+
+        :param alert: The alert.
+        :param repeats: How many alerts were held back, as a text.
+        """
         if self.template:
             return self._template(self.template, alert, repeats)
         if isinstance(self.message, Mapping):
             return _with_repeats(self.message, repeats)
         if self.message:
-            said = f"{self.message}\n({repeats})" if repeats else self.message
-            return said if len(said) <= _LONGEST_TEXT else f"{said[: _LONGEST_TEXT - 1]}…"
-        return alerts.text(alert, repeats)
+            text = f"{self.message}\n({repeats})" if repeats else str(self.message)
+            return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+        return writing.text(alert, repeats)
 
     def _template(self, name: str, alert: Alert, repeats: str) -> Message:
-        return template(name, self.language or "en", body=alerts.parameters(alert, repeats))
+        return template(name, self.language or "en", body=writing.parameters(alert, repeats))
 
-    def _hook(self, ends: float, errand: _Errand) -> D360Hook:
+    def _hook(self, ends: float, prepared: PreparedAlert) -> D360Hook:
+        """Make a hook whose calls end in time for the cooldown to be written after them."""
         from airflow_provider_d360.hooks.d360 import D360Hook
 
-        reserved = MEMORY_SECONDS if errand.settle else 0.0
+        reserved = STORE_SECONDS if prepared.settle else 0.0
         return D360Hook(self.d360_conn_id, budget_seconds=ends - reserved - time.monotonic())
 
-    def _prepare(self, context: Context) -> tuple[D360Notifier, _Errand | None]:
-        """Decide everything that can be decided before anything is sent; all that may block."""
+    def _prepare(self, context: Context) -> tuple[D360Notifier, PreparedAlert | None]:
+        """Do all blocking work before sending. Return a rendered copy, and None if nothing is to be sent."""
         if "deadline" in context:
-            self._hide_own_fields()
-        ready = self.rendered(context)
-        return ready, ready._errand(_read(context))
+            _mask_in_logs([self.to, self.message])
+        rendered, alert = self.rendered(context), _read(context)
+        prepared = rendered._decide(alert)
+        if prepared is not None:
+            prepared = replace(prepared, sender=alert_sender(context, alert, rendered.d360_conn_id))
+        return rendered, prepared
 
-    def _errand(self, alert: Alert) -> _Errand | None:
-        if self.only_final_try and alert.event is alerts.RETRY:
+    def _decide(self, alert: Alert) -> PreparedAlert | None:
+        """Return the alert to send; None if an option or the cooldown holds it back."""
+        if self.only_final_try and alert.event is RETRY:
             self.log.info("No alert: there will be another try")
             return None
-        everybody = recipients(self.to)
-        memory = Memory(_store, everybody, self.d360_conn_id)
+        recipients = read_recipients(self.to)
+        cooldowns = AlertCooldowns(_store, recipients, self.d360_conn_id)
         if self.only_after_failure and alert.event.is_success:
-            return self._all_clear(alert, everybody, memory)
+            return self._decide_recovery(alert, recipients, cooldowns)
         if self.cooldown_seconds is None:
-            return self._to_send(everybody, alert)
+            return self._prepared(recipients, alert)
+        cooldown_seconds = self.cooldown_seconds
         try:
-            before = memory.claim(alert, self.cooldown_seconds)
-        except ForgetfulError as problem:
-            self.log.warning("The alert goes out although it may be one too many. %s", problem)
-            return self._to_send(everybody, alert)
+            before = cooldowns.claim(alert, cooldown_seconds)
+        except CooldownUnavailableError as problem:
+            self.log.warning("The alert is sent without regard to its cooldown. %s", problem)
+            return self._prepared(recipients, alert)
         if before is None:
-            self.log.info("No alert: one like it went out within %s seconds; counted", self.cooldown_seconds)
+            self.log.info("No alert: the cooldown of %s seconds is not over; counted", cooldown_seconds)
             return None
-        repeats = alerts.repeated(before.held, before.since)
-        cooldown = self.cooldown_seconds
-        return self._to_send(
-            everybody, alert, repeats, lambda reached: memory.settle(before, cooldown, reached=reached)
+        return self._prepared(
+            recipients,
+            alert,
+            writing.repeated(before.held, before.since),
+            lambda reached: cooldowns.settle(before, cooldown_seconds, reached=reached),
         )
 
-    def _all_clear(self, alert: Alert, everybody: list[str], memory: Memory) -> _Errand | None:
+    def _decide_recovery(
+        self, alert: Alert, recipients: list[str], cooldowns: AlertCooldowns
+    ) -> PreparedAlert | None:
         try:
-            ended = memory.recover(alert)
-        except ForgetfulError as problem:
-            self.log.warning("No recovery is told, because nobody knows of alerts before. %s", problem)
+            ended = cooldowns.recover(alert)
+        except CooldownUnavailableError as problem:
+            self.log.warning("No recovery is sent, because earlier alerts cannot be looked up. %s", problem)
             return None
         if not ended:
             return None
-        told = alerts.recovered(alert, min(row.since for row in ended), sum(row.held for row in ended))
-        return self._to_send(everybody, told, "", lambda reached: None if reached else memory.remember(ended))
+        recovery = recovered(alert, min(row.since for row in ended), sum(row.held for row in ended))
+        return self._prepared(
+            recipients, recovery, "", lambda reached: None if reached else cooldowns.undo_recovery(ended)
+        )
 
-    def _to_send(
+    def _prepared(
         self,
-        everybody: list[str],
+        recipients: list[str],
         alert: Alert,
         repeats: str = "",
         settle: Callable[[bool], None] | None = None,
-    ) -> _Errand:
+    ) -> PreparedAlert:
         fallback = self._template(self.fallback_template, alert, repeats) if self.fallback_template else None
-        default = alerts.text(alert, repeats) if self.message else None
-        return _Errand(everybody, self.payload(alert, repeats), fallback, default, settle)
+        default = writing.text(alert, repeats) if self.message else None
+        return PreparedAlert(recipients, self.payload(alert, repeats), fallback, default, settle=settle)
 
-    def _report(self, everybody: Sequence[str], outcomes: Sequence[Outcome]) -> dict[str, D360Error]:
+    def _report(self, prepared: PreparedAlert, outcomes: Sequence[Outcome]) -> dict[str, D360Error]:
+        """Log the recipients who were reached, and return the errors of the others."""
         failures = {}
-        for to, outcome in zip(everybody, outcomes, strict=True):
+        for to, outcome in zip(prepared.recipients, outcomes, strict=True):
             if isinstance(outcome, D360Error):
                 failures[to] = outcome
             else:
-                self.log.info("Alert accepted for %s: message id %s", mask_number(to), outcome.message_id)
+                self.log.info(
+                    "Alert accepted for %s: message %s", mask_number(to), short_id(outcome.message_id)
+                )
         return failures
-
-    @contextmanager
-    def _failing_well(self, context: Context) -> Iterator[dict[str, D360Error]]:
-        """Log in one line what went wrong, and raise it where that harms nobody."""
-        failures: dict[str, D360Error] = {}
-        try:
-            yield failures
-            if failures:
-                raise next(iter(failures.values()))
-        except Exception as error:
-            said = "; ".join(f"{mask_number(to)}: {why}" for to, why in failures.items()) or _explain(error)
-            self.log.error("The alert did not reach everybody it was for. %s", said)
-            if alerts.is_running(context):  # as for HITL operators, which would fail
-                return
-            raise
-
-    def _hide_own_fields(self) -> None:
-        """Keep the arguments out of the log: Airflow writes them there when a deadline's callback fails."""
-        from airflow.sdk.log import mask_secret
-
-        for secret in private_strings([self.to, self.message]):
-            mask_secret(secret)
 
 
 send_d360_notification = D360Notifier
 
 
-def _check_cooldown(seconds: object) -> None:
-    if seconds is None or (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
-        return
-    raise TypeError(f"cooldown_seconds is a number of seconds, not {seconds!r}")
+def _mask_in_logs(arguments: object) -> None:
+    from airflow.sdk.log import mask_secret
+
+    for secret in private_strings(arguments):
+        mask_secret(secret)
 
 
 def _with_repeats(message: Mapping[str, Any], repeats: str) -> Mapping[str, Any]:
-    """Tell in a text how many alerts were held back; other messages have no place for that."""
+    """Add the number of alerts held back to a text message; other messages have no place for it."""
     text = message.get("text")
     if not repeats or message.get("type") != "text" or not isinstance(text, Mapping):
         return message
@@ -293,17 +334,17 @@ def _read(context: Context) -> Alert:
 
     from airflow_provider_d360.compat import conf
 
-    return alerts.read(
+    return reading.read(
         context,
         conf.get("api", "base_url", fallback="http://localhost:8080/"),
         redact=lambda text: str(redact(text)),
-        names_culprit=tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 2),
+        has_failed_task=tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 2),
     )
 
 
-def _reached_anybody(outcomes: Sequence[Outcome]) -> bool:
+def _reached_any(outcomes: Sequence[Outcome]) -> bool:
     return any(not isinstance(outcome, D360Error) for outcome in outcomes)
 
 
 def _explain(error: Exception) -> str:
-    return str(error) if isinstance(error, D360Error) else f"{type(error).__name__}: {scrub(str(error))}"
+    return str(error) if isinstance(error, D360Error) else f"{type(error).__name__}: {error}"

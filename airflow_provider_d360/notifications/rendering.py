@@ -1,4 +1,4 @@
-"""Rendering a notifier: as text, again for each alert, and never at the price of the alert."""
+"""The base class of the notifier, which renders its template fields."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airflow.sdk import BaseNotifier
-from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 
-from airflow_provider_d360.api.privacy import explain_rendering
+from airflow_provider_d360.tasks.private_fields import rendering_error
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,34 +19,39 @@ N = TypeVar("N", bound="TextNotifier")
 
 class TextNotifier(BaseNotifier):
     """
-    Renders its fields as text, even where the DAG renders native objects: a message is no number.
+    Renders its fields as text, even where the DAG renders native objects: a message is not a number.
 
-    ``message`` is the one field that an alert can do without: when it cannot be rendered, it is left out.
+    An alert goes out without ``message``, with a default text, when that field cannot be rendered. Any other
+    field that cannot be rendered is an error that names the field.
     """
 
     def rendered(self: N, context: Mapping[str, Any]) -> N:
-        """Return a rendered copy. Airflow's own way changes the notifier, for ever, and the context."""
-        ready = copy.copy(self)
+        """
+        Return a rendered copy. Airflow's own rendering would change the notifier, for all later alerts.
+
+        :param context: The context of the callback.
+        :raises ValueError: when a field other than ``message`` cannot be rendered. The text quotes no value.
+        """
+        rendered = copy.copy(self)
         values = cast("Context", {**_accessors(), **context})
         environment = self._environment(context.get("dag"))
         for name in self.template_fields:
-            setattr(ready, name, self._field(name, values, environment))
-        return ready
+            setattr(rendered, name, self._field(name, values, environment))
+        return rendered
 
     def _field(self, name: str, values: Context, environment: Environment) -> Any:
+        template = getattr(self, name)
         try:
-            return self.render_template(getattr(self, name), values, environment)
-        except Exception as problem:
-            why = explain_rendering(problem)
-            if name == "message":
-                self.log.warning("The message cannot be rendered, so the default one goes out: %s", why)
-                return None
-            if isinstance(problem, AirflowException | AirflowRuntimeError):
-                raise  # of a variable that is missing
-        raise ValueError(f"The field {name!r} cannot be rendered: {why}")
+            return self.render_template(template, values, environment)
+        except Exception as problem:  # noqa: BLE001 - macros are anybody's code
+            failure = rendering_error(name, template, problem)
+        if name != "message":
+            raise failure
+        self.log.warning("%s. The default alert is sent instead.", failure)
+        return None
 
     def _environment(self, dag: Any) -> Environment:
-        """Take the DAG's filters and macros; a serialized DAG, as in ``airflow dags test``, has none."""
+        """Return the DAG's filters and macros. A serialized DAG, as in ``airflow dags test``, has none."""
         if not hasattr(dag, "get_template_env"):
             return self.get_template_env()
         return cast("Environment", dag.get_template_env(force_sandboxed=True))
@@ -57,7 +61,7 @@ class TextNotifier(BaseNotifier):
 
 
 def _accessors() -> dict[str, Any]:
-    """Give what the context of a deadline lacks, so that nobody has to write a number into a DAG."""
+    """Return what the context of a deadline lacks, so that nobody has to write a number into a DAG."""
     from airflow.sdk.execution_time.context import ConnectionAccessor, VariableAccessor
 
     var = {"value": VariableAccessor(deserialize_json=False), "json": VariableAccessor(deserialize_json=True)}

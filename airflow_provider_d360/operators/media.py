@@ -1,18 +1,19 @@
-"""Operators that carry files to 360dialog and back."""
+"""Operators that upload, download and delete files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_d360.operators.connected import ConnectedOperator
-from airflow_provider_d360.operators.failures import fail_at_once
+from airflow_provider_d360.tasks.arguments import check_single, read_id
+from airflow_provider_d360.tasks.failures import fail_at_once
+from airflow_provider_d360.tasks.operator import D360Operator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
 
-class D360UploadMediaOperator(ConnectedOperator):
+class D360UploadMediaOperator(D360Operator):
     """
     Upload a file and return its id, to be sent as often as you like for 30 days.
 
@@ -21,9 +22,10 @@ class D360UploadMediaOperator(ConnectedOperator):
 
     :param path: A local path or one that ``ObjectStoragePath`` takes: ``s3://aws_default@bucket/key``.
         (templated)
-    :param kind: What it shall be sent as: ``image``, ``sticker``, ``audio``, ``video`` or ``document``.
-        Without it, the kind goes by the type. (templated)
-    :param mime_type: What it is. Without it, the first bytes and the name tell. (templated)
+    :param kind: The kind of message that it is for: ``image``, ``sticker``, ``audio``, ``video`` or
+        ``document``. By default the kind that its type allows. (templated)
+    :param mime_type: Its MIME type. By default it is read from the first bytes and the name. WhatsApp takes
+        PDF, plain text, Office files and some media: give ``text/plain`` for a CSV or JSON file. (templated)
     :param d360_conn_id: The 360dialog connection. (templated)
     """
 
@@ -43,26 +45,26 @@ class D360UploadMediaOperator(ConnectedOperator):
         self.mime_type = mime_type
 
     def execute(self, context: Context) -> str:
-        from airflow_provider_d360.hooks.media import upload_media
+        from airflow_provider_d360.sending.media import upload_media
 
         with fail_at_once(self.d360_conn_id):
-            media_id = upload_media(self.hook.get_conn(), self.path, kind=self.kind, mime_type=self.mime_type)
+            check_single("path", self.path, operator=type(self).__name__)
+            media_id = self.hook.run(upload_media, self.path, kind=self.kind, mime_type=self.mime_type)
         self.log.info("Uploaded: media id %s", media_id)
         return media_id
 
 
-class D360DownloadMediaOperator(ConnectedOperator):
+class D360DownloadMediaOperator(D360Operator):
     """
-    Download what somebody sent, and return where it is.
+    Download a file that somebody sent, and return its path.
 
-    The file is streamed under another name, checked against its SHA-256 and moved: under ``path`` there is
-    all of it or nothing. A failed download is not tried again within the task, because a number whose
-    downloads fail too often is barred from them for an hour: with ``retries``, give a ``retry_delay`` of
-    minutes.
+    The file is streamed under another name, compared with its SHA-256 and moved: ``path`` holds all of it or
+    nothing. A failed download is not tried again within the task, because a number whose downloads fail too
+    often is blocked for an hour: with ``retries``, give a ``retry_delay`` of minutes.
 
-    :param media_id: The id, from a message that your webhook received. Good for 7 days. (templated)
-    :param path: A local path or one that ``ObjectStoragePath`` takes. An existing folder, or what ends with
-        ``/``, gets a file named after the id. (templated)
+    :param media_id: The id, from a message that your webhook received; valid for 7 days. (templated)
+    :param path: A local path or one that ``ObjectStoragePath`` takes. In an existing folder, or one that ends
+        with ``/``, the file is named after the id. (templated)
     :param d360_conn_id: The 360dialog connection. (templated)
     """
 
@@ -80,19 +82,21 @@ class D360DownloadMediaOperator(ConnectedOperator):
         self.path = path
 
     def execute(self, context: Context) -> str:
-        from airflow_provider_d360.hooks.media import download_media
+        from airflow_provider_d360.sending.media import download_media
 
         with fail_at_once(self.d360_conn_id):
-            done = download_media(self.hook.get_conn(), self.media_id, self.path)
+            media_id = read_id("media_id", self.media_id, operator=type(self).__name__)
+            check_single("path", self.path, operator=type(self).__name__)
+            done = self.hook.run(download_media, media_id, self.path)
         self.log.info("Downloaded %s bytes of media %s", done.media.size, self.media_id)
         return done.path
 
 
-class D360DeleteMediaOperator(ConnectedOperator):
+class D360DeleteMediaOperator(D360Operator):
     """
-    Delete a file from 360dialog before its time. What was sent with it is not touched.
+    Delete an upload from 360dialog before it expires. Messages that were sent with it stay.
 
-    :param media_id: The id. (templated)
+    :param media_id: The id of the upload. (templated)
     :param d360_conn_id: The 360dialog connection. (templated)
     """
 
@@ -103,8 +107,9 @@ class D360DeleteMediaOperator(ConnectedOperator):
         self.media_id = media_id
 
     def execute(self, context: Context) -> None:
-        from airflow_provider_d360.api.media import delete_media
+        from airflow_provider_d360.api.endpoints.media import delete_media
 
         with fail_at_once(self.d360_conn_id):
-            self.hook.call(delete_media(self.hook.get_conn().account.hosting, self.media_id))
+            media_id = read_id("media_id", self.media_id, operator=type(self).__name__)
+            self.hook.call(delete_media(self.hook.get_conn().settings.hosting, media_id))
         self.log.info("Deleted: media id %s", self.media_id)

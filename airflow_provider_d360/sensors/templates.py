@@ -1,71 +1,77 @@
-"""Sensors that wait for what WhatsApp decides about templates."""
+"""The sensor that waits for the approval of a template."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk import PokeReturnValue
 
-from airflow_provider_d360.compat import AirflowFailException, conf
-from airflow_provider_d360.operators.failures import fail_at_once
+from airflow_provider_d360.compat import AirflowFailException
+from airflow_provider_d360.tasks.arguments import check_single
+from airflow_provider_d360.tasks.categories import check_category_choice, report_category
+from airflow_provider_d360.tasks.failures import fail_at_once
+from airflow_provider_d360.tasks.operator import D360Operator
+from airflow_provider_d360.tasks.sensor import DeferrableSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_d360.api.templates import Verdict
-    from airflow_provider_d360.hooks.d360 import D360Hook
+    from airflow_provider_d360.api.endpoints.templates import Verdict
 
 
-class D360TemplateApprovedSensor(BaseSensorOperator):
+class D360TemplateApprovedSensor(D360Operator, DeferrableSensor):
     """
     Wait until WhatsApp has approved a template, and return its id.
 
-    Fails at once, whatever its ``retries``, when the template is rejected, with WhatsApp's reason. Rate
-    limits and outages are waited out. A template that is not there yet is waited for as well, because a new
-    one shows up late: give a ``timeout``.
+    When the template is rejected, the sensor fails at once, whatever its ``retries``, with WhatsApp's reason.
+    After rate limits and outages it asks again. A template that does not exist is waited for, too, because a
+    new one is listed late: give a ``timeout``.
 
     :param name: The template's name. (templated)
     :param language: The code of one of its languages, such as ``en_US``. (templated)
-    :param deferrable: Wait in the triggerer, where it takes no worker. Without it, Airflow's
+    :param category: The category that the template was created with: ``AUTHENTICATION``, ``MARKETING`` or
+        ``UTILITY``. Without it, the category is not compared. (templated)
+    :param on_category_change: What to do when the approved template has another category, because WhatsApp
+        changed it: ``warn`` in the log, or ``fail`` the task.
+    :param deferrable: Wait in the triggerer, which occupies no worker slot. By default, Airflow's
         ``[operators] default_deferrable`` decides.
-    :param d360_conn_id: The 360dialog connection. (templated)
+    :param d360_conn_id: The 360dialog connection; ``d360_default`` by default. (templated)
     """
 
-    template_fields: Sequence[str] = ("name", "language", "d360_conn_id")
-    ui_color = "#25d366"
+    template_fields: Sequence[str] = ("name", "language", "category", "d360_conn_id")
 
     def __init__(
         self,
         *,
         name: str,
         language: str,
-        deferrable: bool | None = None,
-        d360_conn_id: str = "d360_default",
+        category: str | None = None,
+        on_category_change: Literal["warn", "fail"] = "warn",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_category_choice(on_category_change)
         self.name = name
         self.language = language
-        self.deferrable = deferrable
-        self.d360_conn_id = d360_conn_id
-
-    @cached_property
-    def hook(self) -> D360Hook:
-        """The hook of this task's connection."""
-        from airflow_provider_d360.hooks.d360 import D360Hook
-
-        return D360Hook(self.d360_conn_id)
+        self.category = category
+        self._compares_category = category is not None
+        self.on_category_change = on_category_change
 
     def execute(self, context: Context) -> Any:
-        deferrable = self.deferrable
-        if deferrable is None:
-            deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
-        return self._wait_elsewhere() if deferrable else super().execute(context)
+        from airflow_provider_d360.api.checks.definitions import check_category, check_language
 
-    def _wait_elsewhere(self) -> NoReturn:
+        with fail_at_once(self.d360_conn_id):
+            for name in ("name", "language"):
+                check_single(name, getattr(self, name), operator=type(self).__name__)
+            check_language(self.language)
+            if self._compares_category:
+                check_category(self.category)
+        return super().execute(context)
+
+    def wait_in_triggerer(self) -> NoReturn:
+        """Defer the task until WhatsApp has decided."""
         from airflow_provider_d360.triggers.templates import D360TemplateApprovedTrigger
 
         trigger = D360TemplateApprovedTrigger(
@@ -77,23 +83,30 @@ class D360TemplateApprovedSensor(BaseSensorOperator):
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str | None:
-        """Go on with what the trigger found."""
+        """
+        End the task according to the trigger's event, and return the template id.
+
+        :param context: The task's context.
+        :param event: What the trigger wrote.
+        """
         from airflow_provider_d360.triggers.templates import from_event
 
         return self._conclude(from_event(event))
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
+        from airflow_provider_d360.api.checks.definitions import check_template_name
+        from airflow_provider_d360.api.endpoints.templates import judge
         from airflow_provider_d360.api.errors import D360RateLimitError, D360UnavailableError
-        from airflow_provider_d360.api.templates import judge
-        from airflow_provider_d360.hooks.templates import list_templates
+        from airflow_provider_d360.sending.templates import list_templates
 
         try:
             with fail_at_once(self.d360_conn_id):
-                found = list_templates(self.hook.get_conn(), name=self.name)
+                check_template_name(self.name)
+                templates = self.hook.run(list_templates, name=self.name)
         except (D360RateLimitError, D360UnavailableError) as error:
             self.log.warning("Not known yet: %s", error)
             return False
-        verdict = judge(found, self.name, self.language)
+        verdict = judge(templates, self.name, self.language)
         if verdict.state == "waiting":
             self.log.info("%s", verdict.reason)
             return False
@@ -103,4 +116,5 @@ class D360TemplateApprovedSensor(BaseSensorOperator):
         if verdict.state != "approved":
             raise AirflowFailException(verdict.reason)
         self.log.info("%s", verdict.reason)
+        report_category(self.log, self.on_category_change, self.category, verdict.category)
         return verdict.template_id

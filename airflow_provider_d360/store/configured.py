@@ -32,39 +32,45 @@ class _Connection(Protocol):
     login: str | None
     password: str | None
     port: int | None
-    extra: Any  # read without Airflow's extra_dejson, which may not be asked in an event loop
+    extra: Any  # Airflow's extra_dejson cannot be used in an event loop
 
 
 def configured_store(
-    get_connection: Callable[[str], Any] = BaseHook.get_connection, url: str | None = None
+    get_connection: Callable[[str], Any] = BaseHook.get_connection,
+    url: str | None = None,
+    *,
+    retry_seconds: float = 3.0,
 ) -> Store:
     """
     Make the store of ``[d360] store_conn_id``, or else that of ``store_path``. It is not opened yet.
 
-    :param get_connection: How to look a connection up here; tasks have their own way.
-    :param url: Another database than the configured one.
-    :raises ValueError: when the connection is not one to a database that can be the store.
+    :param get_connection: Returns the connection with an id; by default in the way that works in tasks.
+    :param url: The URL of a database to use instead of the configured one.
+    :param retry_seconds: How long it retries while the database is locked or away.
+    :raises ValueError: The connection is to no database that can be the store.
     """
     synchronous = conf.get("d360", "store_synchronous", fallback="NORMAL").strip().upper()
     if url is not None:
-        return Store(url, synchronous=synchronous)
+        return Store(url, synchronous=synchronous, retry_seconds=retry_seconds)
     conn_id = conf.get("d360", "store_conn_id", fallback="").strip()
     if conn_id:
-        return Store(store_url(get_connection(conn_id)), synchronous=synchronous)
+        url_of_connection = store_url(get_connection(conn_id))
+        return Store(url_of_connection, synchronous=synchronous, retry_seconds=retry_seconds)
     path = conf.get("d360", "store_path", fallback="").strip() or Path(AIRFLOW_HOME, "d360.sqlite")
-    return Store(URL.create("sqlite", database=str(path)), synchronous=synchronous)
+    file = URL.create("sqlite", database=str(path))
+    return Store(file, synchronous=synchronous, retry_seconds=retry_seconds)
 
 
 def store_url(connection: _Connection) -> URL:
     """
-    Turn a connection into the URL of a database.
+    Return the URL of the database of a connection.
 
-    :raises ValueError: when it is not of type ``postgres``, or ``sqlite`` with a path.
+    :param connection: An Airflow connection. Of its extras, those that the driver needs are used.
+    :raises ValueError: It is not of type ``postgres``, or ``sqlite`` with a path as its host.
     """
     if connection.conn_type in ("postgres", "postgresql"):
-        given = connection.extra or {}
-        given = json.loads(given) if isinstance(given, str) else given
-        extras = {name: str(value) for name, value in given.items() if name in _DRIVER_EXTRAS}
+        extra = _extra(connection)
+        extras = {name: str(value) for name, value in extra.items() if name in _DRIVER_EXTRAS}
         return URL.create(
             "postgresql",
             connection.login or None,
@@ -82,14 +88,39 @@ def store_url(connection: _Connection) -> URL:
     )
 
 
+def _extra(connection: _Connection) -> dict[str, Any]:
+    extra = connection.extra or {}
+    try:
+        extra = json.loads(extra) if isinstance(extra, str) else extra
+    except ValueError:  # it holds the whole text
+        extra = None
+    if not isinstance(extra, dict):
+        raise ValueError(
+            f"Connection {connection.conn_id!r} cannot be the store: its extra is no JSON object"
+        )
+    return extra
+
+
 def purge(store: Store, days: float | None = None) -> dict[str, int]:
     """
-    Forget what is older than some days, by default ``[d360] store_retention_days``; return what was removed.
+    Delete rows older than a number of days, and return the number of deleted rows by table.
 
-    :raises ValueError: when that is less than nothing.
+    The age is measured with this machine's clock. If that shows more than a year later than at the last
+    purge, nothing is deleted for 12 hours. While it is ahead by less, rows are deleted too early: the data
+    cannot show that, because a store that was quiet for a month looks the same.
+
+    :param store: The store.
+    :param days: How many days to keep, 0 or more; ``[d360] store_retention_days`` by default. The ledger is
+        kept for ``[d360] ledger_retention_days``, 365 by default, whatever this is.
+    :raises ValueError: ``days`` is negative or not a number.
+    :raises ClockError: The clock may be years ahead; nothing was deleted.
     """
     if days is None:
         days = conf.getfloat("d360", "store_retention_days", fallback=30.0)
-    if not days >= 0:
-        raise ValueError(f"Days must not be negative, and this is {days}")
-    return store.purge(time.time() - days * _DAY_SECONDS)
+    ledger_days = conf.getfloat("d360", "ledger_retention_days", fallback=365.0)
+    for given in (days, ledger_days):
+        if not given >= 0:
+            raise ValueError(f"The days to keep must not be negative, but are {given}. Set 0 or more.")
+    store.check_clock()
+    now = time.time()
+    return store.purge(now - days * _DAY_SECONDS, now - ledger_days * _DAY_SECONDS)

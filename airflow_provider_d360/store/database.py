@@ -1,217 +1,262 @@
-"""Opening a database, and trying again while it is only busy."""
+"""The database: transactions, retries while it is locked or away, and recovery of what can be recovered."""
 
 from __future__ import annotations
 
+import logging
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DataError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from airflow_provider_d360.store.tables import NewerSchemaError, is_current, migrate
+from airflow_provider_d360.store.engines import (
+    UnusableDatabaseError,
+    postgresql_engine,
+    require_unicode,
+    sqlite_engine,
+    with_driver,
+)
+from airflow_provider_d360.store.migrations import NewerSchemaError, is_current, migrate
+from airflow_provider_d360.store.problems import Problem, describe, problem_of
+from airflow_provider_d360.store.sqlite_file import DamagedFileError, SqliteFile
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 0.05
-_BUSY_SECONDS = 1.0
-_CONNECT_SECONDS = 3
-
-# How PostgreSQL lets go of what hangs. Nobody who set one of these otherwise is overruled: neither the
-# server, nor the database, nor the user, nor the options of the connection.
-_LIMITS = """
-SELECT set_config(name, '15s', false) FROM pg_settings
-WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout') AND source = 'default'
-"""
-_DRIVER_OPTIONS = {
-    "connect_timeout": _CONNECT_SECONDS,
-    "application_name": "airflow-provider-d360",
-    "client_encoding": "utf8",
-    "keepalives_idle": 30,  # a server that is gone, told by no one
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-}
+_ERRORS = (
+    SQLAlchemyError,
+    sqlite3.Error,
+    OverflowError,
+    UnicodeError,
+    OSError,
+    DamagedFileError,
+    NewerSchemaError,
+    UnusableDatabaseError,
+)
+_RECOVERABLE = (Problem.NO_TABLE, Problem.DAMAGED, Problem.UNREADABLE)
 
 
-class StoreUnavailableError(Exception):
-    """The store did not do its work; nothing of it was done."""
+class StoreError(Exception):
+    """The store did not do its work; nothing of it was committed."""
+
+
+class StoreUnavailableError(StoreError):
+    """The database is locked, away, full or not allowed to be used; a later try may succeed."""
+
+
+class StoreBusyError(StoreUnavailableError):
+    """The database is locked or away: there is one, and it may hold something."""
+
+
+class StoreFaultError(StoreError):
+    """A bug of this package, or a database that somebody changed: trying again cannot help."""
+
+
+class RejectedValueError(StoreFaultError):
+    """The database rejects a value."""
+
+
+def _read_url(url: str | URL) -> URL | None:
+    """Return the address of a database that can be a store; None for any other."""
+    try:
+        return with_driver(make_url(url))
+    except (ArgumentError, ValueError):
+        return None
+
+
+class _FileReplacedError(Exception):
+    """The file was removed or replaced during a transaction, so that what was written is lost."""
 
 
 class Database:
     """
-    One database, opened when it is first used, and made ready then.
+    One database, opened and migrated when it is first used. Threads may share it.
 
-    Fit for several threads. After a fork, and when its file was removed or replaced, it is opened anew:
-    what goes into a file without a name is lost to everybody else.
+    After a fork, and when its file was removed or replaced, it is opened again. Tables that were dropped
+    are created again. A SQLite file that is no database any more is renamed, if it was one before in this
+    process, and a new one is made. Each of these is logged.
 
+    :ivar url: The URL, with the driver.
     :param url: ``sqlite:////path/to/file`` or ``postgresql://…``.
-    :param synchronous: How far SQLite goes for a commit: ``NORMAL`` survives the end of any process,
-        ``FULL`` a power cut as well. PostgreSQL's own setting decides there.
-    :param patience_seconds: How long to try again while the database is locked or away.
+    :param synchronous: ``NORMAL`` or ``FULL``: what a commit survives on SQLite.
+    :param retry_seconds: How long to retry while the database is locked or away.
+    :raises ValueError: The URL names another kind of database, or ``synchronous`` is another word.
     """
 
-    def __init__(self, url: str | URL, *, synchronous: str, patience_seconds: float) -> None:
+    def __init__(self, url: str | URL, *, synchronous: str, retry_seconds: float) -> None:
         if synchronous not in ("NORMAL", "FULL"):
             raise ValueError(f"synchronous must be NORMAL or FULL, not {synchronous!r}")
-        try:
-            self._url = _with_driver(make_url(url))
-        except (ArgumentError, ValueError):
-            raise ValueError("The store is a SQLite file (sqlite:////…) or a PostgreSQL database") from None
-        self._is_file = self._url.get_backend_name() == "sqlite"
+        known = _read_url(url)
+        if known is None:
+            raise ValueError("The store is a SQLite file (sqlite:////…) or a PostgreSQL database")
+        self.url = known
+        is_file = self.url.get_backend_name() == "sqlite"
+        self._file = SqliteFile(self.url.database or "") if is_file else None
         self._synchronous = synchronous
-        self._patience_seconds = patience_seconds
+        self._retry_seconds = retry_seconds
         self._opening = threading.Lock()
         self._engine: Engine | None = None
-        self._opened_at: tuple[int, ...] = ()
-        self._inherited: list[Engine] = []  # a parent's, not to be closed here
+        self._opened_as: tuple[int, ...] = ()
+        self._inherited: list[Engine] = []  # of the parent process: closing them here would disturb it
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Do the work, which only reads."""
-        return self._try(lambda: self._transact(work, writes=False))
+        """
+        Run a function in a transaction that only reads.
+
+        :param work: Gets the connection. It may run several times.
+        :raises StoreUnavailableError: The database stays locked or away.
+        :raises StoreFaultError: Anything else that the database or SQLAlchemy reports.
+        """
+        return self._retry(lambda: self._transact(work, writes=False))
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """
-        Do the work in one transaction, which is committed when this returns; it may be begun several times.
+        Run a function in one transaction, which is committed when this returns.
 
-        :raises DataError: when the database cannot keep one of the values.
+        :param work: Gets the connection. It may run several times; at most one of them is committed.
+        :raises StoreUnavailableError: The database stays locked, away or full.
+        :raises RejectedValueError: The database rejects a value.
+        :raises StoreFaultError: Anything else that the database or SQLAlchemy reports.
         """
-        return self._try(lambda: self._transact(work, writes=True))
+        return self._retry(lambda: self._transact(work, writes=True))
+
+    def verify(self) -> None:
+        """
+        Make sure that a new connection can read the database; recover it if not.
+
+        :raises StoreUnavailableError: It cannot be recovered.
+        """
+        self._retry(self._verify_always)
 
     def close(self) -> None:
+        """Close all connections."""
         with self._opening:
             self._leave()
+
+    def _verify_always(self) -> None:
+        self._open()
+        if self._file is not None:
+            self._file.verify(always=True)
 
     def _transact(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         engine = self._open()
         with engine.connect() as connection, connection.execution_options(d360_writes=writes).begin():
-            return work(connection)
+            result = work(connection)
+        if writes and self._file is not None:
+            if self._identity() != self._opened_as:
+                raise _FileReplacedError
+            self._file.verify()
+        return result
 
-    def _try(self, attempt: Callable[[], T]) -> T:
-        deadline = time.monotonic() + self._patience_seconds
+    def _retry(self, attempt: Callable[[], T]) -> T:
+        deadline = time.monotonic() + self._retry_seconds
+        recovered: set[Problem] = set()
         while True:
             try:
                 return attempt()
-            except DataError:
-                raise
-            except (OperationalError, InterfaceError) as error:
-                if time.monotonic() >= deadline:
-                    raise self._unavailable(error) from None
-            except (SQLAlchemyError, NewerSchemaError, OSError) as error:
-                raise self._unavailable(error) from None
-            time.sleep(_PAUSE_SECONDS)
+            except _FileReplacedError:
+                pass  # the next attempt opens the new one
+            except _ERRORS as error:
+                problem = problem_of(error)
+                if problem in _RECOVERABLE and problem not in recovered and self._recover(problem, error):
+                    recovered.add(problem)
+                elif problem is not Problem.BUSY or time.monotonic() >= deadline:
+                    failure = self._error(problem, error)
+                    break
+                else:
+                    time.sleep(_PAUSE_SECONDS)
+        raise failure
+
+    def _recover(self, problem: Problem, error: Exception) -> bool:
+        """Prepare to open the database again; return False if it cannot be recovered."""
+        if problem is Problem.UNREADABLE and not (self._file and self._file.lost_log):
+            return False  # the disk itself: keep the connections, which can go on reading
+        with self._opening:
+            opened_as = self._opened_as
+            self._leave()
+            if problem is Problem.NO_TABLE:
+                log.error("A table of the store was dropped; it is made again: %s", describe(error))
+                return True
+            # A file that was never opened may be any file, and is not ours to rename.
+            if self._file is None or not opened_as:
+                return False
+            return self._file.set_aside_if_damaged(opened_as[1:])
 
     def _open(self) -> Engine:
         engine = self._engine
-        if engine is not None and self._place() == self._opened_at:
+        if engine is not None and self._identity() == self._opened_as:
             return engine
         with self._opening:
-            if self._place() != self._opened_at:
-                self._leave()
+            if self._engine is not None and self._identity() != self._opened_as:
+                self._leave_replaced()
             if self._engine is None:
                 self._engine = self._opened()
-                self._opened_at = self._place()
+                self._opened_as = self._identity()
             return self._engine
 
-    def _place(self) -> tuple[int, ...]:
+    def _leave_replaced(self) -> None:
+        """Close a file that was removed or replaced, or leave a parent's connections alone after a fork."""
+        opened_as = self._opened_as
+        self._leave()
+        if self._file is not None and opened_as[0] == os.getpid():
+            log.error("The store's file was removed or replaced; opening it again (%s)", self.place)
+            self._file.discard_stale_index(opened_as[1:])
+
+    def _identity(self) -> tuple[int, ...]:
         """Tell this process from its children, and this file from another of its name."""
-        if not self._is_file:
-            return (os.getpid(),)
-        try:
-            file = os.stat(self._url.database or "")  # noqa: PTH116 - before each transaction, so be quick
-        except OSError:
-            return (os.getpid(),)
-        return os.getpid(), file.st_dev, file.st_ino
+        return (os.getpid(), *(self._file.identity() if self._file is not None else ()))
 
     def _leave(self) -> None:
         engine, self._engine = self._engine, None
-        if engine is not None and self._opened_at[0] == os.getpid():
+        if engine is not None and self._opened_as[0] == os.getpid():
             engine.dispose()
         elif engine is not None:
             self._inherited.append(engine)
 
     def _opened(self) -> Engine:
-        engine = _open_sqlite(self._url, self._synchronous) if self._is_file else _open_postgresql(self._url)
+        if self._file is not None:
+            self._file.prepare()
+            engine = sqlite_engine(self.url, self._synchronous)
+        else:
+            engine = postgresql_engine(self.url)
         try:
-            with engine.connect() as connection:
-                if not self._is_file:
-                    _require_unicode(connection)
-                ready = is_current(connection)
-            if not ready:
-                with engine.connect() as connection, connection.execution_options(d360_writes=True).begin():
-                    migrate(connection)
+            self._migrate(engine)
         except BaseException:
             engine.dispose()
             raise
         return engine
 
-    def _unavailable(self, error: Exception) -> StoreUnavailableError:
-        """Say what the driver said, and where; statements, their parameters and passwords stay out."""
-        said = str(getattr(error, "orig", None) or error)
-        where = self._url.set(query={}).render_as_string(hide_password=True)
-        return StoreUnavailableError(f"The store is not available: {' '.join(said.split())} ({where})")
+    def _migrate(self, engine: Engine) -> None:
+        with engine.connect() as connection:
+            if self._file is None:
+                require_unicode(connection)
+            if is_current(connection):
+                return
+        with engine.connect() as connection, connection.execution_options(d360_writes=True).begin():
+            if dropped := migrate(connection):
+                names = ", ".join(dropped)
+                log.error("Tables of the store were missing, and are made again, empty: %s", names)
 
+    @property
+    def place(self) -> str:
+        """Where the database is, without its password."""
+        return self.url.set(query={}).render_as_string(hide_password=True)
 
-def _with_driver(url: URL) -> URL:
-    """Name the driver: SQLAlchemy's default for PostgreSQL changed between 2.0 and 2.1."""
-    if url.drivername in ("postgres", "postgresql"):
-        return url.set(drivername="postgresql+psycopg2")
-    in_file = url.drivername == "sqlite" and url.database not in (None, "", ":memory:")
-    if in_file or url.get_backend_name() == "postgresql":
-        return url
-    raise ValueError
-
-
-def _open_sqlite(url: URL, synchronous: str) -> Engine:
-    Path(str(url.database)).touch(0o600)  # people's messages are in there
-    engine = create_engine(
-        url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS}, pool_timeout=_CONNECT_SECONDS
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, record: object) -> None:
-        connection.isolation_level = None  # transactions begin below, and not when the driver thinks
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={synchronous}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A reading transaction that turns into a writing one may fail at once, whatever the timeout.
-        writes = connection.get_execution_options().get("d360_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _open_postgresql(url: URL) -> Engine:
-    arguments = {name: value for name, value in _DRIVER_OPTIONS.items() if name not in url.query}
-    try:
-        engine = create_engine(
-            url, hide_parameters=True, connect_args=arguments, pool_timeout=_CONNECT_SECONDS
-        )
-    except ModuleNotFoundError as missing:
-        hint = "install airflow-provider-d360[postgres]"
-        raise StoreUnavailableError(
-            f"The store is PostgreSQL, and {missing.name} is missing: {hint}"
-        ) from None
-
-    @event.listens_for(engine, "connect")
-    def limit(connection: Any, record: object) -> None:
-        connection.autocommit = True  # or the end of the first transaction could undo it
-        with connection.cursor() as cursor:
-            cursor.execute(_LIMITS)
-        connection.autocommit = False
-
-    return engine
-
-
-def _require_unicode(connection: Connection) -> None:
-    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
-    if encoding != "UTF8":
-        raise StoreUnavailableError(
-            f"The store's database has the encoding {encoding}, which cannot keep every message. "
-            "Make one with: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
-        )
+    def _error(self, problem: Problem, error: Exception) -> StoreError:
+        """Say what happened, and where; statements, their parameters and passwords stay out."""
+        text = f"{describe(error)} ({self.place})"
+        if problem is Problem.REJECTED:
+            return RejectedValueError(f"The store rejects a value: {text}")
+        if problem is Problem.FAULT:
+            return StoreFaultError(
+                f"The store cannot be used, by a bug or because somebody changed its tables: {text}"
+            )
+        if problem is Problem.DAMAGED:
+            text += ". Move the file away; the next use makes a new one"
+        kind = StoreBusyError if problem is Problem.BUSY else StoreUnavailableError
+        return kind(f"The store is not available: {text}")

@@ -1,4 +1,4 @@
-"""Waiting for statuses: one query for all who wait in this process, however many they are."""
+"""Waiting for statuses: one query for all who wait in a process."""
 
 from __future__ import annotations
 
@@ -6,93 +6,146 @@ import asyncio
 import logging
 import math
 import time
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from airflow_provider_d360.api.events import RANKS
 from airflow_provider_d360.store.database import StoreUnavailableError
-from airflow_provider_d360.store.records import Status
+from airflow_provider_d360.store.statuses import Status
 from airflow_provider_d360.store.store import Store
 
 log = logging.getLogger(__name__)
 
-Outcome = Literal["reached", "failed", "waiting"]
+
+class Waited(NamedTuple):
+    """
+    What waiting for a message has come to.
+
+    :param message_id: The message.
+    :param state: ``reached``, ``failed``, ``waiting`` or ``timeout``.
+    :param status: The status of the message; None if there is none, and after a timeout.
+    :param error_code: Why it failed: a code of Meta or of the on-premise API.
+    :param error_title: The error in a few words.
+    :param error_details: More about the error.
+    :param on_premise: True: ``error_code`` is a code of the on-premise API. False: a code of Meta.
+    """
+
+    message_id: str
+    state: str
+    status: str | None = None
+    error_code: int | None = None
+    error_title: str = ""
+    error_details: str = ""
+    on_premise: bool = False
 
 
-def outcome(status: Status | None, wanted: str) -> Outcome:
-    """Say whether a message has come as far as ``wanted``, has failed, or is on its way."""
-    if status is None:
-        return "waiting"
-    if status.status == "failed":
-        return "failed"
-    return "reached" if status.rank >= RANKS[wanted] else "waiting"
+def judge(message_id: str, current: Status | None, awaited: str) -> Waited:
+    """
+    Decide whether a message has come as far as is waited for, has failed, or neither.
+
+    :param message_id: The message.
+    :param current: Its current status; None if there is none.
+    :param awaited: ``sent``, ``delivered`` or ``read``; a later status counts as well.
+    """
+    if current is None:
+        return Waited(message_id, "waiting")
+    if current.status != "failed":
+        state = "reached" if current.rank >= RANKS[awaited] else "waiting"
+        return Waited(message_id, state, current.status)
+    return Waited(
+        message_id,
+        "failed",
+        current.status,
+        current.error_code,
+        current.error_title or "",
+        current.error_details or "",
+        current.on_premise,
+    )
 
 
-def _is_an_id(message_id: object) -> bool:
-    """Keep out of the shared query what a database would refuse: it would refuse it for everybody."""
+def _is_valid_id(message_id: object) -> bool:
+    """Keep out of the shared query what a database would reject: it would fail for everybody."""
     return isinstance(message_id, str) and message_id.isascii() and message_id.isprintable()
 
 
-class _Place(NamedTuple):
-    """Somebody who waits."""
+class _Waiter(NamedTuple):
+    """One task that waits."""
 
-    wanted: str
+    awaited: str
     until: float
-    answer: asyncio.Future[Status | None]
+    result: asyncio.Future[Waited]
 
 
 class StatusWatch:
     """
-    Lets many tasks of one event loop wait for their messages with one query an interval.
+    Lets many tasks of one event loop wait for their messages with one query per interval.
 
-    :param store: Where the statuses are.
+    :param store: The store with the statuses.
     :param interval_seconds: Time between two queries.
     """
 
     def __init__(self, store: Store, interval_seconds: float) -> None:
         self._store = store
-        self._interval = interval_seconds
-        self._waiting: dict[str, list[_Place]] = {}
+        self._interval_seconds = interval_seconds
+        self._waiting: dict[str, list[_Waiter]] = {}
         self._poller: asyncio.Task[None] | None = None
 
     def close(self) -> None:
+        """Close the store."""
         self._store.close()
 
-    async def wait(self, message_id: str, wanted: str, until: float = math.inf) -> Status | None:
+    async def wait(self, message_id: str, awaited: str, until: float = math.inf) -> Waited:
         """
-        Wait until a message has come as far as ``wanted``, or has failed; ``None`` when the time is over.
+        Wait until a message has come as far as is waited for, has failed, or the time is over.
 
-        The time is over when the store was asked after it, and answered. While it is away nobody knows.
+        The time is over when a query that began after it was answered. While the store is away, this waits.
 
+        :param message_id: The message.
+        :param awaited: ``sent``, ``delivered`` or ``read``; a later status counts as well.
         :param until: When to give up, in Unix seconds.
+        :raises ValueError: There is no such status. It must not break the query of all others.
+        :raises StoreFaultError: The query cannot work, and trying again would not help.
         """
-        place = _Place(wanted, until, asyncio.get_running_loop().create_future())
-        self._waiting.setdefault(message_id, []).append(place)
+        if awaited not in RANKS:
+            raise ValueError(f"status is {awaited!r}; it can be {', '.join(RANKS)}")
+        waiter = _Waiter(awaited, until, asyncio.get_running_loop().create_future())
+        self._waiting.setdefault(message_id, []).append(waiter)
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
         try:
-            return await place.answer
+            return await waiter.result
         finally:
-            self._waiting[message_id].remove(place)
+            self._waiting[message_id].remove(waiter)
             if not self._waiting[message_id]:
                 del self._waiting[message_id]
 
     async def _poll(self) -> None:
-        await asyncio.sleep(0)  # whoever begins to wait in the same moment shares the first query
+        await asyncio.sleep(0)  # tasks that begin to wait in the same moment share the first query
         while self._waiting:
-            asked_at, asked = time.time(), list(self._waiting)
+            began, message_ids = time.time(), list(self._waiting)
             try:
-                found = await asyncio.to_thread(self._store.status_of, list(filter(_is_an_id, asked)))
-            except Exception as problem:  # noqa: BLE001 - all who wait depend on this loop going on
-                # Anything but the store's own words may quote a value.
-                said = problem if isinstance(problem, StoreUnavailableError) else type(problem).__name__
-                log.warning("Statuses cannot be read, trying again in %.0f s: %s", self._interval, said)
+                valid_ids = list(filter(_is_valid_id, message_ids))
+                statuses = await asyncio.to_thread(self._store.statuses.current, valid_ids)
+            except StoreUnavailableError as error:
+                log.warning(
+                    "Statuses cannot be read, trying again in %g s: %s", self._interval_seconds, error
+                )
+            except Exception as error:  # noqa: BLE001 - a bug: every task that waits must know, or it waits for ever
+                self._fail(message_ids, error)
             else:
-                for message_id in asked:
-                    self._tell(message_id, found.get(message_id), asked_at)
-            await asyncio.sleep(self._interval)
+                for message_id in message_ids:
+                    self._report(message_id, statuses.get(message_id), began)
+            await asyncio.sleep(self._interval_seconds)
 
-    def _tell(self, message_id: str, status: Status | None, asked_at: float) -> None:
-        for place in self._waiting.get(message_id, ()):
-            decided = outcome(status, place.wanted) != "waiting"
-            if not place.answer.done() and (decided or asked_at >= place.until):
-                place.answer.set_result(status if decided else None)
+    def _report(self, message_id: str, current: Status | None, began: float) -> None:
+        for waiter in self._waiting.get(message_id, ()):
+            waited = judge(message_id, current, waiter.awaited)
+            if waited.state == "waiting" and began >= waiter.until:
+                waited = Waited(message_id, "timeout")
+            if waited.state != "waiting" and not waiter.result.done():
+                waiter.result.set_result(waited)
+
+    def _fail(self, message_ids: list[str], error: Exception) -> None:
+        for message_id in message_ids:
+            for waiter in self._waiting.get(message_id, ()):
+                if not waiter.result.done():
+                    waiter.result.set_exception(error)

@@ -1,4 +1,4 @@
-"""What a connection must know: which certificates to trust, who is loopback, how a path is written."""
+"""The rules of our connections: trusted certificates, loopback, proxies, unchanged paths, 1xx responses."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import os
 import re
 from contextvars import ContextVar
 from functools import cache
+from http.client import BadStatusLine, HTTPResponse, parse_headers
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from airflow_provider_d360.api.errors import D360UnavailableError, ErrorDetail
 
 if TYPE_CHECKING:
     import ssl
@@ -18,27 +21,52 @@ if TYPE_CHECKING:
     import yarl
     from requests.adapters import HTTPAdapter
 
+_MOST_INFORMATIONAL = 20
+
 _target: ContextVar[str] = ContextVar("d360_target", default="")
 
 
 def ca_bundle() -> str:
-    """Find the certificates that requests would trust: those named in the environment, or its own."""
+    """Return the path of the CA bundle that requests would use: from the environment, or its own."""
     from requests.certs import where  # type: ignore[attr-defined, unused-ignore]
 
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or str(where())
 
 
 def tls_context() -> ssl.SSLContext:
-    """Read the bundle; that takes long enough to be kept off the event loop."""
+    """
+    Read the CA bundle. It takes some 20 ms: do not call it on an event loop.
+
+    :raises D360UnavailableError: when it cannot be read.
+    """
     import ssl
 
     bundle = ca_bundle()
     folder = Path(bundle).is_dir()
-    return ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
+    try:
+        return ssl.create_default_context(
+            cafile=None if folder else bundle, capath=bundle if folder else None
+        )
+    except OSError:
+        failure = _unreadable_bundle()
+    raise failure
+
+
+def _unreadable_bundle() -> D360UnavailableError:
+    return D360UnavailableError(
+        ErrorDetail(
+            "The CA bundle is missing or cannot be read",
+            "Correct REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment. Nothing was sent.",
+        )
+    )
 
 
 def is_loopback(host: str | None) -> bool:
-    """Say whether a host is this machine, where nobody listens in."""
+    """
+    Return True if a host is this machine, where plain HTTP is safe.
+
+    :param host: A name or an address; ``None`` is not loopback.
+    """
     if host == "localhost":
         return True
     try:
@@ -47,22 +75,30 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-def new_session(base_url: str) -> requests.Session:
-    """Make a session that finds proxies and certificates as requests users expect, and no login."""
+def new_session(host: str) -> requests.Session:
+    """
+    Make a session that uses the proxies and certificates that requests users expect, but no ``.netrc``.
+
+    :param host: The host it is for. For loopback, no proxy is used.
+    """
     import requests
 
     session = requests.Session()
-    session.auth = _no_auth  # or requests would look for a login in ~/.netrc
-    session.get_redirect_target = _no_redirect  # type: ignore[method-assign]  # it would read broken ones
+    session.auth = _no_auth  # without it, requests reads a login from ~/.netrc
+    session.get_redirect_target = _no_redirect  # type: ignore[method-assign]  # it fails at broken ones
     session.verify = ca_bundle()
-    session.trust_env = not is_loopback(urlsplit(base_url).hostname)
+    session.trust_env = not is_loopback(host)
     for scheme in ("https://", "http://"):
         session.mount(scheme, _verbatim_adapter()())
     return session
 
 
 def proxy_for(url: str) -> str | None:
-    """Find the proxy that requests would use; aiohttp's own search would bring logins from ~/.netrc along."""
+    """
+    Return the proxy that requests would use. aiohttp's own search would read logins from ``~/.netrc``, too.
+
+    :param url: A URL of the host.
+    """
     from requests.utils import get_environ_proxies, select_proxy
 
     if is_loopback(urlsplit(url).hostname):
@@ -71,14 +107,25 @@ def proxy_for(url: str) -> str | None:
 
 
 def keep_target(url: str) -> None:
-    """Let the next requests of this thread go to path and query of this URL exactly as they are written."""
+    """
+    Make the next request of this thread use path and query of a URL byte for byte, and log neither.
+
+    :param url: The URL of the request. What no path may hold, such as a space, is percent-encoded.
+    """
+    from requests.utils import requote_uri
+
     parts = urlsplit(url)
-    target = url.partition("://")[2][len(parts.netloc) :]
-    _target.set(target if _is_plain(target) else "")
+    target = url.partition("://")[2][len(parts.netloc) :].partition("#")[0]
+    target = target if target.startswith("/") else f"/{target}"
+    _target.set(target if _is_plain(target) else requote_uri(target))
 
 
 def exact_url(url: str) -> str | yarl.URL:
-    """Keep aiohttp from rewriting an URL."""
+    """
+    Return a URL in a form that aiohttp does not rewrite.
+
+    :param url: The URL of the request.
+    """
     import yarl
 
     return yarl.URL(url, encoded=True) if _is_plain(url) else url
@@ -96,18 +143,50 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
+class FinalResponse(HTTPResponse):
+    """
+    An HTTP response that skips informational ones before it, such as 103 Early Hints.
+
+    Python's own class skips 100 only. 101 stays: we ask for no other protocol, so it ends the exchange.
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        # urllib3 would log what it cannot parse, and a broken server may quote the request there.
+        self.headers.defects.clear()
+        self.headers.set_payload("")
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MOST_INFORMATIONAL):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200 or status == 101:
+                return version, status, reason
+            parse_headers(self.fp)
+        raise BadStatusLine("too many informational responses")
+
+
 @cache
 def _verbatim_adapter() -> type[HTTPAdapter]:
     """
-    Build an adapter that asks for a path byte for byte.
+    Build an adapter whose connections send a path byte for byte and skip 1xx responses.
 
     requests and urllib3 rewrite the percent signs of a path, which breaks the signed addresses of media.
     """
     from requests.adapters import HTTPAdapter
 
     class VerbatimAdapter(HTTPAdapter):
+        def request_url(self, request: Any, proxies: Any) -> str:
+            """Return the path that urllib3 logs; the one that is sent may hold numbers and signatures."""
+            return "/…"
+
         def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+            try:
+                super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+                is_readable = True
+            except OSError:
+                is_readable = False
+            if not is_readable:
+                raise _unreadable_bundle()
             conn.ConnectionCls = _verbatim_connection(type(conn).ConnectionCls)
 
     return VerbatimAdapter
@@ -116,6 +195,8 @@ def _verbatim_adapter() -> type[HTTPAdapter]:
 @cache
 def _verbatim_connection(plain: Any) -> Any:
     class VerbatimConnection(plain):  # type: ignore[misc]
+        response_class = FinalResponse
+
         def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
             super().putrequest(method, _target.get() or url, *args, **kwargs)
 

@@ -19,7 +19,7 @@ def cloud(*values: object, field: str = "messages") -> dict[str, object]:
     return {"object": "whatsapp_business_account", "entry": [{"id": "108", "changes": changes}]}
 
 
-def told(**more: object) -> dict[str, object]:
+def change_value(**more: object) -> dict[str, object]:
     return {"messaging_product": "whatsapp", "metadata": METADATA, **more}
 
 
@@ -32,7 +32,7 @@ def message(type: str, message_id: str = "m", **more: object) -> dict[str, objec
 
 
 def failed(**error: object) -> dict[str, object]:
-    return cloud(told(statuses=[status("failed", errors=[{"title": "No", **error}])]))
+    return cloud(change_value(statuses=[status("failed", errors=[{"title": "No", **error}])]))
 
 
 # What stands in a message beside its sender, id, time and type.
@@ -75,14 +75,14 @@ _SENT, _GOT_SENT = status("sent"), ("s", "sent", AT, None)
 DELIVERIES: dict[str, tuple[object, list[tuple[object, ...]]]] = {
     **{
         f"a message of type {name}": (
-            cloud(told(messages=[message(name, **content)])),
+            cloud(change_value(messages=[message(name, **content)])),
             [(*_GOT_TEXT[:1], name, *_GOT_TEXT[2:])],
         )
         for name, content in _CONTENTS.items()
     },
     **{
         f"a reply of type {name}": (
-            cloud(told(messages=[message(name, context=CONTEXT, **content)])),
+            cloud(change_value(messages=[message(name, context=CONTEXT, **content)])),
             [("m", name, OTHER_AT, NUMBER, "asked")],
         )
         for name, content in _REPLIES.items()
@@ -94,7 +94,10 @@ DELIVERIES: dict[str, tuple[object, list[tuple[object, ...]]]] = {
         )
         for name, content in _CONTENTS.items()
     },
-    **{f"status {name}": (cloud(told(statuses=[status(name)])), [("s", name, AT, None)]) for name in _NAMES},
+    **{
+        f"status {name}": (cloud(change_value(statuses=[status(name)])), [("s", name, AT, None)])
+        for name in _NAMES
+    },
     **{
         f"flat status {name}": (
             {"statuses": [status(name, type="message", message={"recipient_id": NUMBER})]},
@@ -103,7 +106,7 @@ DELIVERIES: dict[str, tuple[object, list[tuple[object, ...]]]] = {
         for name in _NAMES
     },
     "a priced status": (
-        cloud(told(statuses=[status("sent", pricing=_PRICING, conversation=_CONVERSATION)])),
+        cloud(change_value(statuses=[status("sent", pricing=_PRICING, conversation=_CONVERSATION)])),
         [_GOT_SENT],
     ),
     "a failure with details": (
@@ -117,74 +120,93 @@ DELIVERIES: dict[str, tuple[object, list[tuple[object, ...]]]] = {
     ),
     "two participants of a group": (
         cloud(
-            told(statuses=[status("read", recipient_type="group", recipient_participant_id=n) for n in "12"])
+            change_value(
+                statuses=[status("read", recipient_type="group", recipient_participant_id=n) for n in "12"]
+            )
         ),
         [("s", "read", AT, None)] * 2,
     ),
-    "a message in a group": (cloud(told(messages=[message("text", group_id="g")])), [_GOT_TEXT]),
+    "a message in a group": (cloud(change_value(messages=[message("text", group_id="g")])), [_GOT_TEXT]),
     "a sender without a number": (
-        cloud(told(messages=[{"id": "m", "from_user_id": USER, "type": "text", "timestamp": 1700000002}])),
+        cloud(
+            change_value(
+                messages=[{"id": "m", "from_user_id": USER, "type": "text", "timestamp": 1700000002}]
+            )
+        ),
         [("m", "text", OTHER_AT, None, None)],
     ),
     "a status without a number": (
         cloud(
-            told(statuses=[{"id": "s", "status": "sent", "timestamp": 1700000001, "recipient_user_id": USER}])
+            change_value(
+                statuses=[{"id": "s", "status": "sent", "timestamp": 1700000001, "recipient_user_id": USER}]
+            )
         ),
         [_GOT_SENT],
     ),
     "a message beside an error": (
-        cloud(told(messages=[_TEXT], errors=[{"code": 131000, "title": "Unsupported payload"}])),
+        cloud(change_value(messages=[_TEXT], errors=[{"code": 131000, "title": "Unsupported payload"}])),
         [_GOT_TEXT],
     ),
-    "several changes": (cloud(told(statuses=[_SENT]), told(messages=[_TEXT])), [_GOT_SENT, _GOT_TEXT]),
+    "several changes": (
+        cloud(change_value(statuses=[_SENT]), change_value(messages=[_TEXT])),
+        [_GOT_SENT, _GOT_TEXT],
+    ),
     "a topic nobody knows": (
-        cloud(told(statuses=[_SENT], messages=[_TEXT]), field="standby"),
+        cloud(change_value(statuses=[_SENT], messages=[_TEXT]), field="standby"),
         [_GOT_SENT, _GOT_TEXT],
     ),
     "a call": (
-        cloud(told(statuses=[status("RINGING", type="call")]), field="calls"),
+        cloud(change_value(statuses=[status("RINGING", type="call")]), field="calls"),
         [("s", "RINGING", AT, None)],
     ),
     "a call that failed": (
-        cloud(told(statuses=[status("failed", type="call")]), field="calls"),
+        cloud(change_value(statuses=[status("failed", type="call")]), field="calls"),
         [("s", "call failed", AT, None)],
     ),
     "a payment": (
-        cloud(told(statuses=[status("captured", type="payment", payment={"reference_id": "r"})])),
+        cloud(change_value(statuses=[status("captured", type="payment", payment={"reference_id": "r"})])),
         [("s", "captured", AT, None)],
     ),
     "a payment that failed is no message that failed": (
-        cloud(told(statuses=[status("failed", type="payment", errors=[{"code": 7}])])),
+        cloud(change_value(statuses=[status("failed", type="payment", errors=[{"code": 7}])])),
         [("s", "payment failed", AT, 7)],
     ),
     "what we wrote with the phone": (
-        cloud(told(message_echoes=[{**_TEXT, "to": "491"}], messages=[_TEXT]), field="smb_message_echoes"),
+        cloud(
+            change_value(message_echoes=[{**_TEXT, "to": "491"}], messages=[_TEXT]),
+            field="smb_message_echoes",
+        ),
         [],
     ),
     "what was said before": (
-        cloud(told(history=[{"threads": [{"messages": [_TEXT]}]}], messages=[_TEXT]), field="history"),
+        cloud(
+            change_value(history=[{"threads": [{"messages": [_TEXT]}]}], messages=[_TEXT]), field="history"
+        ),
         [],
     ),
     "a status beside what was said before": (
-        cloud(told(statuses=[_SENT], messages=[_TEXT]), field="history"),
+        cloud(change_value(statuses=[_SENT], messages=[_TEXT]), field="history"),
         [_GOT_SENT],
     ),
-    "one change": ({"field": "messages", "value": told(messages=[_TEXT])}, [_GOT_TEXT]),
+    "one change": ({"field": "messages", "value": change_value(messages=[_TEXT])}, [_GOT_TEXT]),
     "one entry": (
-        {"id": "108", "changes": [{"field": "messages", "value": told(statuses=[_SENT])}]},
+        {"id": "108", "changes": [{"field": "messages", "value": change_value(statuses=[_SENT])}]},
         [_GOT_SENT],
     ),
     "one thing where a list should be": (
-        {"entry": {"changes": {"value": told(statuses=_SENT, messages=_TEXT)}}},
+        {"entry": {"changes": {"value": change_value(statuses=_SENT, messages=_TEXT)}}},
         [_GOT_SENT, _GOT_TEXT],
     ),
-    "several envelopes": ([cloud(told(statuses=[_SENT])), {"messages": [_TEXT]}], [_GOT_SENT, _GOT_TEXT]),
+    "several envelopes": (
+        [cloud(change_value(statuses=[_SENT])), {"messages": [_TEXT]}],
+        [_GOT_SENT, _GOT_TEXT],
+    ),
     "a template's review": (
         cloud({"event": "APPROVED", "message_template_id": 1}, field="message_template_status_update"),
         [],
     ),
     "somebody who wants no marketing": (
-        cloud(told(user_preferences=[{"wa_id": NUMBER, "value": "stop"}]), field="user_preferences"),
+        cloud(change_value(user_preferences=[{"wa_id": NUMBER, "value": "stop"}]), field="user_preferences"),
         [],
     ),
     "what partners are told": ({"id": "1", "event": "number_created", "data": {"id": "2"}}, []),

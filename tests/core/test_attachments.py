@@ -59,6 +59,7 @@ def test_templates_and_carousels_hold_files_and_each_is_listed_once():
         image(link="https://a.b/c"),
         {"type": "image", "image": "path"},
         {"type": "image", "image": {"path": None}},
+        {"type": "interactive", "interactive": "path"},
         {"type": "interactive", "interactive": {"path": "a", "rows": [{"image": 1}, None, ("a",)]}},
     ],
 )

@@ -10,8 +10,10 @@ import pytest
 
 from airflow_provider_d360.api.events import (
     RANKS,
+    Event,
     Failure,
     MessageEvent,
+    OmittedEvent,
     StatusEvent,
     UnknownEvent,
     read_events,
@@ -48,8 +50,8 @@ def cloud(*values: object) -> dict[str, object]:
     return {"object": "whatsapp_business_account", "entry": [{"id": "108", "changes": changes}]}
 
 
-def status_of(**told: object) -> StatusEvent:
-    [event] = read_events(cloud({"statuses": [{"id": "wamid.A", "status": "sent", **told}]}))
+def status_of(**fields: object) -> StatusEvent:
+    [event] = read_events(cloud({"statuses": [{"id": "wamid.A", "status": "sent", **fields}]}))
     assert isinstance(event, StatusEvent)
     return event
 
@@ -85,10 +87,10 @@ def test_a_sender_who_hides_the_number_is_known_by_the_user_id():
 
 
 def test_a_flat_body_is_the_on_premise_api():
-    told = {"id": "gBGG", "status": "failed", "timestamp": "1700000001", "type": "message"}
+    fields = {"id": "gBGG", "status": "failed", "timestamp": "1700000001", "type": "message"}
     error = {"code": 470, "title": "Too late", "href": "https://…", "details": "24 hours"}
     [event] = read_events(
-        {"statuses": [{**told, "message": {"recipient_id": "4915112345678"}, "errors": [error]}]}
+        {"statuses": [{**fields, "message": {"recipient_id": "4915112345678"}, "errors": [error]}]}
     )
     assert event == StatusEvent(
         "gBGG",
@@ -159,6 +161,12 @@ def test_an_odd_error_says_what_it_can(errors, failure):
         ("1e999", None),
         ("1e30", None),
         ("2023-11-14T22:13:21Z", None),
+        ("1", None),
+        ("1230767999", None),
+        ("1230768000", 1230768000.0),
+        ("4102444799", 4102444799.0),
+        ("4102444800", None),
+        ("9999999999999", None),
         (math.nan, None),
         (True, None),
         (None, None),
@@ -213,11 +221,8 @@ def test_bad_pricing_is_no_reason_to_lose_the_status():
 @pytest.mark.parametrize(
     "body",
     [
-        None,
-        [],
         "hello",
         5,
-        {},
         {"entry": None},
         {"entry": []},
         {"entry": [None]},
@@ -244,17 +249,97 @@ def test_anything_else_is_one_unknown_event(body):
     assert isinstance(event, UnknownEvent)
 
 
+@pytest.mark.parametrize("body", [None, "", [], {}])
+def test_a_body_without_content_is_omitted(body):
+    assert read_events(body) == [OmittedEvent("empty")]
+
+
+@pytest.mark.parametrize("topic", ["history", "message_echoes", "smb_message_echoes"])
+def test_messages_that_are_no_replies_are_omitted_by_name(topic):
+    value = {"statuses": [STATUS], "messages": [MESSAGE], topic: [MESSAGE]}
+    events = read_events({"entry": [{"changes": [{"field": topic, "value": value}]}]})
+    assert [type(event) for event in events] == [StatusEvent, OmittedEvent]
+    assert events[-1] == OmittedEvent(topic)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messaging_product": "whatsapp", "statuses": [STATUS], "user_preferences": [{"value": "stop"}]},
+        {"messaging_product": "whatsapp", "statuses": [STATUS], "messages": "all lost"},
+        {"messaging_product": "whatsapp", "statuses": [STATUS], "errors": [{"code": 1}]},
+        {"entry": ["lost", {"changes": [{"value": {"statuses": [STATUS]}}]}]},
+        {"entry": [{"changes": [{"value": [{"statuses": [STATUS]}, "lost"]}]}]},
+        {"entry": [{"changes": [{"field": "history", "value": [{"statuses": [STATUS]}, "lost"]}]}]},
+        {"entry": [{"changes": [{"value": 3}, {"value": {"statuses": [STATUS]}}]}]},
+        {"messaging_product": "whatsapp", "statuses": [STATUS], "errors": {"code": 1}},
+        {"messaging_product": "whatsapp", "statuses": [STATUS], "calls": {"id": "c"}},
+        {"statuses": [STATUS], "meta": {"version": "2.53"}, "messages": 5},
+        {**cloud({"statuses": [STATUS]}), "calls": [{"id": "c"}]},
+        {**cloud({"statuses": [STATUS]}), "messages": "lost"},
+        {"entry": "lost", "statuses": [STATUS]},
+        {"entry": [{"changes": [{"value": {"statuses": [STATUS]}}], "messaging": [{"message": {}}]}]},
+        {"entry": [{"changes": [{"value": {"statuses": [STATUS]}, "values": [{"statuses": []}]}]}]},
+        {"entry": [{"changes": [{"value": {"statuses": [STATUS], "entry": [{"id": "1"}]}}]}]},
+        {"changes": [{"value": {"statuses": [STATUS]}}], "calls": [{"id": "c"}]},
+        {"value": {"statuses": [STATUS]}, "field": "messages", "calls": [{"id": "c"}]},
+        [{"statuses": [STATUS]}, 7],
+        [{"statuses": [STATUS]}, {"entry": []}],
+    ],
+)
+def test_whatever_stands_beside_an_event_is_an_event_too(body):
+    kinds = sorted(type(event).__name__ for event in read_events(body) if not isinstance(event, OmittedEvent))
+    assert kinds == ["StatusEvent", "UnknownEvent"]
+
+
+def test_of_what_is_not_understood_nothing_is_left_out():
+    value = {"event": "REJECTED", "message_template_id": 1, "rejections": [{"reason": "x"}]}
+    change = {"field": "message_template_status_update", "value": value}
+    for body in ({"entry": [{"id": "1", "changes": [change]}]}, {"changes": [change]}, change):
+        [event] = read_events(body)
+        assert isinstance(event, UnknownEvent)
+        assert event.raw == change
+
+
+@pytest.mark.parametrize("errors", [[{"code": 2593109}], {"code": 2593109}])
+def test_errors_beside_what_we_wrote_ourselves_are_events(errors):
+    value = {"errors": errors, "history": [{"threads": []}]}
+    events = read_events({"entry": [{"changes": [{"field": "history", "value": value}]}]})
+    assert events == [UnknownEvent({"code": 2593109}), OmittedEvent("history")]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"changes": [{"value": {"messages": [MESSAGE]}}]},
+        {"value": {"messages": [MESSAGE]}},
+        {"messages": [MESSAGE]},
+        {"messages": MESSAGE, "contacts": CONTACTS, "errors": None},
+    ],
+)
+def test_an_envelope_of_two_shapes_is_read_as_both(beside):
+    events = read_events({**cloud({"statuses": [STATUS]}), **beside})
+    assert [type(event) for event in events] == [StatusEvent, MessageEvent]
+
+
+@pytest.mark.parametrize("name", ["message_echoes", "smb_message_echoes", "history"])
+def test_what_we_wrote_ourselves_is_no_reply_beside_statuses_either(name):
+    value = {"statuses": [STATUS], name: [MESSAGE]}
+    events = read_events({"entry": [{"changes": [{"field": "messages", "value": value}]}]})
+    assert [type(event) for event in events if not isinstance(event, UnknownEvent)] == [StatusEvent]
+
+
 def test_a_change_without_a_field_counts_as_messages():
     [event] = read_events({"entry": [{"changes": [{"value": {"statuses": [STATUS]}}]}]})
     assert isinstance(event, StatusEvent)
 
 
-@pytest.mark.parametrize(("body", "wanted"), DELIVERIES.values(), ids=list(DELIVERIES))
-def test_a_delivery_of_any_shape_is_read(body, wanted):
-    assert [seen for event in read_events(body) if (seen := _seen(event))] == wanted
+@pytest.mark.parametrize(("body", "expected"), DELIVERIES.values(), ids=list(DELIVERIES))
+def test_a_delivery_of_any_shape_is_read(body, expected):
+    assert [seen for event in read_events(body) if (seen := _seen(event))] == expected
 
 
-def _seen(event: StatusEvent | MessageEvent | UnknownEvent) -> tuple[object, ...] | None:
+def _seen(event: Event) -> tuple[object, ...] | None:
     if isinstance(event, StatusEvent):
         return event.message_id, event.status, event.at, event.failure and event.failure.code
     if isinstance(event, MessageEvent):

@@ -2,8 +2,8 @@
 
 import pytest
 
+from airflow_provider_d360.api.checks.files import FileFacts, examine, suffix_of
 from airflow_provider_d360.api.errors import D360RequestError
-from airflow_provider_d360.api.files import FileFacts, examine, suffix_of
 
 JPEG, PNG, PDF = b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"%PDF-1.7"
 STILL_WEBP = b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(16)
@@ -19,8 +19,6 @@ MOVING_WEBP = b"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02" + bytes(8)
         ("a.webp", STILL_WEBP, "sticker", "image/webp"),
         ("a.pdf", b"", "document", "application/pdf"),
         ("a.bin", PDF, "document", "application/pdf"),
-        ("a.gif", b"GIF89a", "document", "image/gif"),
-        ("a.jpg", b"\x00\x00\x00\x18ftypheic", "document", "image/heic"),
         ("voice.opus", b"OggS", "audio", "audio/ogg"),
         ("A.MP3", b"ID3", "audio", "audio/mpeg"),
         ("a.m4a", b"", "audio", "audio/mp4"),
@@ -28,10 +26,11 @@ MOVING_WEBP = b"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02" + bytes(8)
         ("a.3gp", b"", "video", "video/3gpp"),
         ("a.mp4", b"", "video", "video/mp4"),
         ("a.txt", b"Hello", "document", "text/plain"),
-        ("a.csv", b"a,b", "document", "text/csv"),
+        ("a.log", b"Hello", "document", "text/plain"),
+        ("a.doc", b"", "document", "application/msword"),
+        ("a.xls", b"", "document", "application/vnd.ms-excel"),
+        ("a.ppt", b"", "document", "application/vnd.ms-powerpoint"),
         ("a.xlsx", b"PK", "document", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
-        ("unknown", b"??", "document", "application/octet-stream"),
-        ("", b"??", "document", "application/octet-stream"),
     ],
 )
 def test_a_file_is_what_its_first_bytes_and_its_name_say(name, head, kind, mime_type):
@@ -41,6 +40,27 @@ def test_a_file_is_what_its_first_bytes_and_its_name_say(name, head, kind, mime_
 def test_what_is_given_is_believed_before_both():
     assert examine("a.jpg", 9, JPEG, kind="document") == FileFacts("document", "image/jpeg")
     assert examine("a.bin", 9, b"", mime_type="audio/ogg; codecs=opus").kind == "audio"
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "mime_type", "remedy"),
+    [
+        ("a.csv", b"a,b", "text/csv", 'give mime_type="text/plain"'),
+        ("a.json", b"{}", "application/json", 'give mime_type="text/plain"'),
+        ("a.html", b"<p>", "text/html", 'give mime_type="text/plain"'),
+        ("a.zip", b"PK", "application/zip", "convert it to PDF"),
+        ("a.gif", b"GIF89a", "image/gif", "convert it to PDF"),
+        ("a.jpg", b"\x00\x00\x00\x18ftypheic", "image/heic", "convert it to PDF"),
+        ("unknown", b"??", "application/octet-stream", "convert it to PDF"),
+        ("", b"??", "application/octet-stream", "convert it to PDF"),
+    ],
+)
+@pytest.mark.parametrize("kind", [None, "document"])
+def test_a_type_that_the_service_does_not_take_is_refused_with_a_way_out(name, head, mime_type, remedy, kind):
+    with pytest.raises(D360RequestError, match=f"The file is {mime_type}, which WhatsApp's upload") as caught:
+        examine(name, 9, head, kind=kind)
+    assert remedy in str(caught.value)
+    assert examine(name, 9, head, kind=kind, mime_type="text/plain").kind == "document"
 
 
 @pytest.mark.parametrize(
@@ -61,20 +81,21 @@ def test_a_sticker_that_moves_may_be_larger():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "problem"),
     [
         (
             {"kind": "image", "head": PDF},
             "The file is application/pdf, and an image may be image/jpeg, image/png",
         ),
+        ({"kind": "video", "mime_type": "video/3gp"}, "a video may be video/mp4, video/3gpp"),
         ({"kind": "poster"}, "kind is 'poster'.*Use one of image, sticker"),
         ({"size": 0}, "The file is empty"),
-        ({"mime_type": "pdf"}, "mime_type is not one"),
-        ({"mime_type": "a/b\r\nX-Evil: 1"}, "mime_type is not one"),
+        ({"mime_type": "pdf"}, "mime_type is no MIME type"),
+        ({"mime_type": "a/b\r\nX-Evil: 1"}, "mime_type is no MIME type"),
     ],
 )
-def test_what_whatsapp_would_not_take_is_refused_without_its_name(arguments, said):
-    with pytest.raises(D360RequestError, match=said) as caught:
+def test_what_whatsapp_would_not_take_is_refused_without_its_name(arguments, problem):
+    with pytest.raises(D360RequestError, match=problem) as caught:
         examine(**{"name": "canary.pdf", "size": 9, "head": b"", **arguments})
     assert "canary" not in str(caught.value)
 

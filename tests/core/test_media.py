@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from airflow_provider_d360.api import media
+from airflow_provider_d360.api.endpoints import media
+from airflow_provider_d360.api.endpoints.media import Media
 from airflow_provider_d360.api.errors import D360RequestError, D360UnavailableError
 from airflow_provider_d360.api.hosting import CLOUD, ON_PREMISE, SANDBOX
-from airflow_provider_d360.api.media import Media
-from airflow_provider_d360.api.refusals import read_answer
+from airflow_provider_d360.api.responses import read_response
 from airflow_provider_d360.api.wire import Response, Source
 
 CONTENT = b"%PDF-1.7 a file"
@@ -36,7 +36,7 @@ def whole(request):
     return b"".join(chunks)
 
 
-def answer(body, status=200, **headers):
+def response(body, status=200, **headers):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
 
@@ -82,13 +82,13 @@ def test_an_upload_may_be_repeated_and_has_time_for_its_size():
 
 @pytest.mark.parametrize("body", [{"id": "123"}, {"media": [{"id": "123"}], "meta": {}}, {"id": 123}])
 def test_both_answers_to_an_upload_hold_an_id(body):
-    assert read_answer(upload(), answer(body), ["key"]) == "123"
+    assert read_response(upload(), response(body), ["key"]) == "123"
 
 
 @pytest.mark.parametrize("body", [{}, {"media": []}, {"media": "x"}, [], b"{", {"id": True}])
 def test_an_upload_without_an_id_is_unreadable(body):
     with pytest.raises(D360UnavailableError, match="cannot be read"):
-        read_answer(upload(), answer(body), ["key"])
+        read_response(upload(), response(body), ["key"])
 
 
 def test_more_than_a_hosting_takes_is_refused_before():
@@ -110,16 +110,16 @@ def test_more_than_a_hosting_takes_is_refused_before():
 def test_an_address_keeps_path_and_query_byte_for_byte(url, address):
     call = media.get_media(CLOUD, "1")
     body = {"url": url, "mime_type": "image/png", "sha256": SHA, "file_size": "15", "id": "1"}
-    found = read_answer(call, answer(json.dumps(body).replace("/", "\\/").encode()), ["key"])
-    assert found == Media("1", address, "image/png", SHA, 15)
-    assert media.download_media(CLOUD, found, io.BytesIO()).request.path == address
-    assert address not in repr(found)
+    result = read_response(call, response(json.dumps(body).replace("/", "\\/").encode()), ["key"])
+    assert result == Media("1", address, "image/png", SHA, 15)
+    assert media.download_media(CLOUD, result, io.BytesIO()).request.path == address
+    assert address not in repr(result)
 
 
 @pytest.mark.parametrize("url", [None, "", "/x", "ftp://a/b", "https://host", "https:///x", 7])
 def test_an_answer_without_an_address_is_unreadable(url):
     with pytest.raises(D360UnavailableError, match="no address"):
-        read_answer(media.get_media(CLOUD, "1"), answer({"url": url, "file_size": "many"}), ["key"])
+        read_response(media.get_media(CLOUD, "1"), response({"url": url, "file_size": "many"}), ["key"])
 
 
 def test_asking_for_media_is_tried_once():
@@ -134,15 +134,15 @@ def downloaded(known, content=CONTENT, hosting=CLOUD, **headers):
         assert call.sink
         call.sink.write(content[position : position + 4])
     assert sink.getvalue() == content
-    return read_answer(call, answer(b"", **headers), ["key"])
+    return read_response(call, response(b"", **headers), ["key"])
 
 
 @pytest.mark.parametrize(
     "sha256", [SHA, SHA.upper(), base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()]
 )
 def test_what_came_is_checked_against_its_sha256_in_hex_and_in_base64(sha256):
-    found = downloaded(Media("1", "/x", "application/pdf", sha256, 15))
-    assert found == Media("1", "/x", "application/pdf", SHA, 15)
+    result = downloaded(Media("1", "/x", "application/pdf", sha256, 15))
+    assert result == Media("1", "/x", "application/pdf", SHA, 15)
 
 
 @pytest.mark.parametrize("sha256", ["0" * 64, "x"])
@@ -152,8 +152,8 @@ def test_what_came_otherwise_than_announced_is_an_error(sha256):
 
 
 def test_without_a_sha256_the_length_is_checked():
-    found = downloaded(Media("1"), hosting=ON_PREMISE, content_length="15", content_type="image/png")
-    assert found == Media("1", None, "image/png", SHA, 15)
+    result = downloaded(Media("1"), hosting=ON_PREMISE, content_length="15", content_type="image/png")
+    assert result == Media("1", None, "image/png", SHA, 15)
     assert downloaded(Media("1"), hosting=ON_PREMISE).mime_type is None
     with pytest.raises(D360UnavailableError, match="ends early"):
         downloaded(Media("1"), hosting=ON_PREMISE, content_length="16")
@@ -174,12 +174,12 @@ def test_media_is_deleted_by_its_id(hosting, path):
 def test_a_sample_is_announced_then_sent():
     call = media.open_upload(CLOUD, 15, "application/pdf", filename="a b.pdf")
     assert call.request.path == "/uploads?file_length=15&file_type=application%2Fpdf&file_name=a%20b.pdf"
-    assert read_answer(call, answer({"id": "upload:M?sig=A"}), ["key"]) == "upload:M?sig=A"
+    assert read_response(call, response({"id": "upload:M?sig=A"}), ["key"]) == "upload:M?sig=A"
     filled = media.fill_upload(CLOUD, "upload:M?sig=A", source())
     assert (filled.request.path, filled.request.headers["file_offset"]) == ("/upload:M?sig=A", "0")
-    assert read_answer(filled, answer({"h": "4::x"}), ["key"]) == "4::x"
+    assert read_response(filled, response({"h": "4::x"}), ["key"]) == "4::x"
     with pytest.raises(D360UnavailableError, match="no handle"):
-        read_answer(filled, answer({}), ["key"])
+        read_response(filled, response({}), ["key"])
 
 
 @pytest.mark.parametrize(
@@ -196,3 +196,12 @@ def test_a_sample_is_announced_then_sent():
 def test_the_sandbox_has_no_media_and_says_so(make):
     with pytest.raises(D360RequestError, match="The sandbox hosting has no"):
         make()
+
+
+@pytest.mark.parametrize("media_id", ["", " ", "None", None, 7])
+@pytest.mark.parametrize("hosting", [CLOUD, ON_PREMISE], ids=["cloud", "on_premise"])
+def test_without_an_id_nothing_is_looked_up_and_nothing_deleted(hosting, media_id):
+    with pytest.raises(D360RequestError, match=r"media_id (is missing|must be a string)"):
+        media.delete_media(hosting, media_id)
+    with pytest.raises(D360RequestError, match=r"media_id (is missing|must be a string)"):
+        media.get_media(hosting, media_id)

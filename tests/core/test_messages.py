@@ -155,3 +155,10 @@ def test_every_builder_says_when_whatsapp_delivers_it():
     ]
     assert silent == ["text"]  # which says more about it
     assert "WhatsApp delivers free text only within 24 hours" in (text.__doc__ or "")
+
+
+def test_only_a_file_on_this_side_has_a_type():
+    assert document(path="/a.csv", mime_type="text/plain")["document"]["mime_type"] == "text/plain"
+    for place in ({"link": "https://a.example/a.csv"}, {"id": "1"}):
+        with pytest.raises(TypeError, match="mime_type only with path"):
+            document(**place, mime_type="text/plain")

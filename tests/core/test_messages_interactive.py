@@ -222,3 +222,17 @@ def test_what_another_task_returns_stays_itself():
     same(action(product_list("H", "B", "C", {"S": later}))["sections"][0]["product_items"], later)
     same(action(carousel("B", later))["cards"], later)
     same(action(voice_call("B", payload=later))["parameters"]["payload"], later)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda row: buttons("B", [row]),
+        lambda row: list_picker("B", "Pick", [row]),
+        lambda row: list_picker("B", "Pick", sections={"S": [row]}),
+    ],
+)
+@pytest.mark.parametrize("row", [(), ("a",), ("a", "A", "text", "lost")])
+def test_a_choice_of_a_wrong_length_is_refused_and_nothing_of_it_dropped(build, row):
+    with pytest.raises(TypeError, match=f"a choice has {len(row)} items"):
+        build(row)

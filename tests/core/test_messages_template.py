@@ -29,7 +29,7 @@ NAMED = '"name": "T", "language": {"policy": "deterministic", "code": "en_US"}'
 ANN = '{"type": "body", "parameters": [{"type": "text", "text": "Ann"}]}'
 
 DOCUMENTED = {
-    "no blanks": (template("T", "en_US"), NAMED),
+    "no placeholders": (template("T", "en_US"), NAMED),
     "namespace": (template("T", "en_US", namespace="N"), f'{NAMED}, "namespace": "N"'),
     "numbered": (
         template("T", "en_US", body=["Ann", "42"]),
@@ -43,7 +43,7 @@ DOCUMENTED = {
         '{"type": "currency", "parameter_name": "sum", "currency": '
         '{"fallback_value": "€1", "code": "EUR", "amount_1000": 1000}}]}]',
     ),
-    "the only blank": (template("T", "en_US", body="Ann"), f'{NAMED}, "components": [{ANN}]'),
+    "the only placeholder": (template("T", "en_US", body="Ann"), f'{NAMED}, "components": [{ANN}]'),
     "dates": (
         template("T", "en_US", body=[date_time("1 May")]),
         f'{NAMED}, "components": [{{"type": "body", "parameters": '
@@ -204,3 +204,9 @@ def test_a_template_flattens_at_once_what_holds_no_jinja():
 @pytest.mark.parametrize("on_newline", [None, "error"])
 def test_a_template_changes_nothing_unless_asked_to(on_newline):
     assert texts(template("T", "en", body=["a\nb"], on_newline=on_newline)) == ["a\nb"]
+
+
+def test_another_word_for_on_newline_is_refused_at_once():
+    word: Any = "flat"
+    with pytest.raises(ValueError, match="on_newline is 'flat'; it can be 'flatten' or 'error'"):
+        template("T", "en", on_newline=word)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from airflow_provider_d360.emulator import Emulator, EmulatorServer
-from tests.emulator.doors import Receiver, Service, over_http
+from tests.emulator.services import Receiver, Service, over_http
+from tests.web_servers import serving
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def service(request: pytest.FixtureRequest, emulator: Emulator) -> Service:
     if request.param == "in process":
         return Service(emulator, emulator.handle)
     port = int(request.getfixturevalue("server").url.rpartition(":")[2])
-    return Service(emulator, lambda asked: over_http(port, asked))
+    return Service(emulator, lambda http_request: over_http(port, http_request))
 
 
 @pytest.fixture
@@ -42,17 +42,14 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             receiver.received.append((self.path, dict(self.headers.items()), body))
-            self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
+            self.send_response(receiver.responses.pop(0) if receiver.responses else 200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
-        receiver.url = f"http://127.0.0.1:{listener.server_port}"
-        thread = threading.Thread(target=listener.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver.url = f"http://127.0.0.1:{listener.server_port}"
+    with serving(listener):
         yield receiver
-        listener.shutdown()
-        thread.join()

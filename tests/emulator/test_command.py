@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_d360.api.wire import Request
 from airflow_provider_d360.emulator.__main__ import main, parse, run
-from tests.emulator.doors import TEXT, eventually, over_http
+from tests.emulator.services import TEXT, eventually, over_http
 
 HEADERS = {"D360-API-KEY": "cloud-key", "Content-Type": "application/json"}
 
@@ -30,13 +30,13 @@ def port_in(line: str) -> int:
 @pytest.fixture
 def lines() -> Iterator[list[str]]:
     """What is said while it runs with a failing recipient."""
-    said: list[str] = []
+    printed: list[str] = []
     stop = threading.Event()
     options = parse(["--port", "0", "--statuses", "sent,failed:131026", "--delay-seconds", "0"])
-    thread = threading.Thread(target=run, args=(options, stop, said.append), daemon=True)
+    thread = threading.Thread(target=run, args=(options, stop, printed.append), daemon=True)
     thread.start()
-    eventually(lambda: len(said) == 5)
-    yield said
+    eventually(lambda: len(printed) == 5)
+    yield printed
     stop.set()
     thread.join()
 
@@ -93,16 +93,21 @@ def test_a_port_in_use_is_an_error_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "printed"),
     [(["--help"], "--deliver-to URL"), (["--statuses", "failed:x"], "--statuses")],
 )
 def test_help_and_mistakes_name_the_options(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         main(arguments)
     captured = capsys.readouterr()
-    assert said in captured.out + captured.err
+    assert printed in captured.out + captured.err
+
+
+def test_strict_is_an_option() -> None:
+    assert parse(["--strict"]).strict
+    assert not parse([]).strict
 
 
 def test_no_statuses_may_be_asked_for() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_d360.api.hosting import CLOUD
 from airflow_provider_d360.emulator import CLOUD_KEY, ON_PREMISE_KEY, SANDBOX_KEY, Emulator
-from tests.emulator.doors import ON_PREMISE_TEXT, TEXT, Service
+from tests.emulator.services import ON_PREMISE_TEXT, TEXT, Service
 
 
 def code_of(body: Any) -> int:
@@ -42,7 +42,6 @@ def test_the_name_of_the_key_header_is_read_in_any_case(service: Service) -> Non
     ("key", "method", "path"),
     [
         (CLOUD_KEY, "POST", "/v1/messages"),
-        (CLOUD_KEY, "POST", "/v1/contacts"),
         (CLOUD_KEY, "PUT", "/v1/messages/gBGG1"),
         (CLOUD_KEY, "GET", "/v1/health"),
         (ON_PREMISE_KEY, "POST", "/messages"),
@@ -92,7 +91,7 @@ def test_on_premise_answers_with_message_and_meta(service: Service) -> None:
         "messages": [{"id": sent.message_id}],
         "meta": {"api_status": "stable", "version": "2.35.4"},
     }
-    assert sent.message_id.startswith("gBGG")
+    assert sent.message_id.startswith("gBG")
     assert sent.hosting == "on_premise"
 
 
@@ -109,8 +108,8 @@ def test_a_template_is_answered_with_its_message_status(service: Service) -> Non
 
 def test_a_user_id_goes_into_recipient_and_has_no_wa_id(service: Service) -> None:
     body = {name: value for name, value in TEXT.items() if name != "to"}
-    _, answer = service.send({**body, "recipient": "BR.15021"})
-    assert answer["contacts"] == [{"input": "BR.15021", "user_id": "BR.15021"}]
+    _, response = service.send({**body, "recipient": "BR.15021"})
+    assert response["contacts"] == [{"input": "BR.15021", "user_id": "BR.15021"}]
     assert service.emulator.sent[0].to == "BR.15021"
 
 
@@ -120,8 +119,8 @@ def test_to_wins_over_recipient(service: Service) -> None:
 
 
 def test_a_group_id_is_taken_as_it_is(service: Service) -> None:
-    _, answer = service.send({**TEXT, "recipient_type": "group", "to": "Y2FwaV9-x:1"})
-    assert answer["contacts"] == [{"input": "Y2FwaV9-x:1", "wa_id": "Y2FwaV9-x:1"}]
+    _, response = service.send({**TEXT, "recipient_type": "group", "to": "Y2FwaV9-x:1"})
+    assert response["contacts"] == [{"input": "Y2FwaV9-x:1", "wa_id": "Y2FwaV9-x:1"}]
 
 
 def test_two_equal_messages_are_two_messages(service: Service) -> None:
@@ -172,7 +171,7 @@ WRONG_BODIES: dict[str, tuple[dict[str, Any], int, int]] = {
     "type is not a word": ({"type": ["text"]}, 131051, 501),
     "unknown type": ({"type": "telepathy", "telepathy": {}}, 131051, 501),
     "type without its object": ({"type": "image"}, 131008, 1008),
-    "object is a string": ({"text": "Hi"}, 131008, 1008),
+    "object is a string": ({"text": "Hi"}, 131009, 1009),
     "empty text": ({"text": {"body": ""}}, 131008, 1008),
     "text too long": ({"text": {"body": "x" * 4097}}, 100, 1001),
     "media by nothing": ({"type": "image", "image": {"caption": "x"}}, 131008, 1008),
@@ -186,7 +185,7 @@ WRONG_BODIES: dict[str, tuple[dict[str, Any], int, int]] = {
     "interactive without action": ({"type": "interactive", "interactive": {"type": "list"}}, 131008, 1008),
     "reaction without emoji": ({"type": "reaction", "reaction": {"message_id": "wamid.1"}}, 131008, 1008),
     "location without longitude": ({"type": "location", "location": {"latitude": 1}}, 131008, 1008),
-    "contacts is no list": ({"type": "contacts", "contacts": {"name": {}}}, 131008, 1008),
+    "contacts is no list": ({"type": "contacts", "contacts": {"name": {}}}, 131009, 1009),
     "callback data too long": ({"biz_opaque_callback_data": "x" * 513}, 131009, 1009),
 }
 
@@ -223,11 +222,13 @@ def test_cloud_and_sandbox_want_the_product(service: Service, product: str | Non
     assert code_of(service.json("POST", "/v1/messages", body, key=SANDBOX_KEY)[1]) == 100
 
 
-def test_type_may_be_left_out_on_premise_only(service: Service) -> None:
+def test_a_text_needs_no_type_and_everything_else_does(service: Service) -> None:
     assert code_of(service.send({**TEXT, "type": None})[1]) == 131051
     body = {name: value for name, value in ON_PREMISE_TEXT.items() if name != "type"}
     assert on_premise(service, body)[0] == 201
-    assert code_of(service.send({**body, "messaging_product": "whatsapp"})[1]) == 131008
+    assert service.send({**body, "messaging_product": "whatsapp"})[0] == 200
+    del body["text"]
+    assert code_of(service.send({**body, "messaging_product": "whatsapp", "image": {"id": "1"}})[1]) == 131008
 
 
 def test_on_premise_wants_a_templates_namespace_and_bare_digits(service: Service) -> None:
@@ -260,17 +261,6 @@ def test_on_premise_marks_as_read_by_put(service: Service) -> None:
     assert code_of(service.json("PUT", path, {"status": "seen"}, key=ON_PREMISE_KEY)[1]) == 1009
 
 
-def test_on_premise_checks_contacts(service: Service) -> None:
-    body = {"blocking": "wait", "contacts": ["+49 151 12345678", "Ann"]}
-    status, answer = service.json("POST", "/v1/contacts", body, key=ON_PREMISE_KEY)
-    assert status == 200
-    assert answer["contacts"] == [
-        {"input": "+49 151 12345678", "status": "valid", "wa_id": "4915112345678"},
-        {"input": "Ann", "status": "invalid"},
-    ]
-    assert code_of(service.json("POST", "/v1/contacts", {"contacts": [1]}, key=ON_PREMISE_KEY)[1]) == 1008
-
-
 def test_cloud_health_is_what_the_test_says(service: Service) -> None:
     status, body = service.json("GET", "/health_status")
     assert status == 200
@@ -287,20 +277,20 @@ def test_on_premise_health(service: Service) -> None:
 
 
 def test_a_rule_refuses_one_recipient_with_any_code(service: Service) -> None:
-    service.emulator.refuse(131047, to="+49 151 12345678")
+    service.emulator.reject(131047, to="+49 151 12345678")
     status, body = service.send()
     assert (status, body["error"]["message"]) == (400, "(#131047) Re-engagement message")
     assert service.send({**TEXT, "to": "4915100000000"})[0] == 200
 
 
 def test_a_rule_may_be_for_some_messages_and_knows_the_http_status(service: Service) -> None:
-    service.emulator.refuse(132001, times=1)
-    service.emulator.refuse(4242, times=1)
+    service.emulator.reject(132001, times=1)
+    service.emulator.reject(4242, times=1)
     assert [service.send()[0] for _ in range(3)] == [404, 400, 200]
 
 
 def test_a_rule_speaks_the_dialect_of_the_hosting(service: Service) -> None:
-    service.emulator.refuse(470)
+    service.emulator.reject(470)
     status, body = on_premise(service, ON_PREMISE_TEXT)
     assert (status, body["errors"][0]["code"]) == (400, 470)
 
@@ -316,7 +306,7 @@ def test_every_request_is_recorded_as_it_came(service: Service) -> None:
 def test_two_emulators_share_nothing(service: Service) -> None:
     other = Emulator()
     service.send()
-    service.emulator.refuse(131047)
+    service.emulator.reject(131047)
     service.emulator.fail_next("reset", times=9)
     assert (other.sent, other.requests) == ([], [])
     assert Service(other, other.handle).send()[0] == 200
@@ -327,7 +317,7 @@ def test_a_reset_brings_back_the_beginning(service: Service) -> None:
     emulator = service.emulator
     service.send()
     service.json("POST", "/v1/configs/webhook", {"url": "https://example.com"})
-    emulator.refuse(131047)
+    emulator.reject(131047)
     emulator.fail_next("reset", times=9)
     emulator.set_statuses(["failed"], to="4915112345678")
     emulator.can_send_message = "BLOCKED"

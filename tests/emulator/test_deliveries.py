@@ -11,13 +11,13 @@ import pytest
 
 from airflow_provider_d360.emulator import CLOUD_KEY, ON_PREMISE_KEY, SANDBOX_KEY, Emulator, button_reply
 from airflow_provider_d360.emulator.records import SentMessage, Webhook
-from tests.emulator.doors import ON_PREMISE_TEXT, TEXT, Receiver, Service, eventually
+from tests.emulator.services import ON_PREMISE_TEXT, TEXT, Receiver, Service, eventually
 
 HEADERS = {"Authorization": "Basic dTpw", "X-Any": "1"}
 
 
 @pytest.fixture
-def told(service: Service, receiver: Receiver) -> Service:
+def connected(service: Service, receiver: Receiver) -> Service:
     """A service that tells the receiver, by way of a URL as production has them."""
     service.emulator.deliver_to = receiver.url
     config = {"url": "https://hooks.example.com/d360?a=1", "headers": HEADERS}
@@ -39,9 +39,9 @@ def statuses_of(receiver: Receiver) -> list[str]:
     return [value_of(body)["statuses"][0]["status"] for body in receiver.bodies]
 
 
-def test_statuses_arrive_in_order_with_path_and_headers(told: Service, receiver: Receiver) -> None:
-    message_id = send(told, biz_opaque_callback_data="intent-1")
-    sent = told.emulator.wait_for_statuses(message_id, "read")
+def test_statuses_arrive_in_order_with_path_and_headers(connected: Service, receiver: Receiver) -> None:
+    message_id = send(connected, biz_opaque_callback_data="intent-1")
+    sent = connected.emulator.wait_for_statuses(message_id, "read")
     assert sent.statuses == ("sent", "delivered", "read")
     assert statuses_of(receiver) == ["sent", "delivered", "read"]
     path, headers, body = receiver.received[0]
@@ -63,19 +63,19 @@ def test_statuses_arrive_in_order_with_path_and_headers(told: Service, receiver:
     }
 
 
-def test_callback_data_that_was_not_sent_is_not_echoed(told: Service, receiver: Receiver) -> None:
-    told.emulator.wait_for_statuses(send(told))
+def test_callback_data_that_was_not_sent_is_not_echoed(connected: Service, receiver: Receiver) -> None:
+    connected.emulator.wait_for_statuses(send(connected))
     assert "biz_opaque_callback_data" not in value_of(receiver.bodies[0])["statuses"][0]
 
 
-def test_on_premise_statuses_are_flat_and_echo_nothing(told: Service, receiver: Receiver) -> None:
-    told.emulator.set_statuses(["sent", "failed:470"])
+def test_on_premise_statuses_are_flat_and_echo_nothing(connected: Service, receiver: Receiver) -> None:
+    connected.emulator.set_statuses(["sent", "failed:470"])
     body = {**ON_PREMISE_TEXT, "biz_opaque_callback_data": "intent-1"}
-    _, answer = told.json("POST", "/v1/messages", body, key=ON_PREMISE_KEY)
-    told.emulator.wait_for_statuses(answer["messages"][0]["id"], "failed")
+    _, response = connected.json("POST", "/v1/messages", body, key=ON_PREMISE_KEY)
+    connected.emulator.wait_for_statuses(response["messages"][0]["id"], "failed")
     first, last = (body["statuses"][0] for body in receiver.bodies)
     assert first == {
-        "id": answer["messages"][0]["id"],
+        "id": response["messages"][0]["id"],
         "status": "sent",
         "timestamp": first["timestamp"],
         "type": "message",
@@ -85,20 +85,20 @@ def test_on_premise_statuses_are_flat_and_echo_nothing(told: Service, receiver: 
     assert "error_data" not in last["errors"][0]
 
 
-def test_the_sandbox_tells_the_id_that_it_did_not_answer(told: Service, receiver: Receiver) -> None:
-    told.json("POST", "/v1/messages", TEXT, key=SANDBOX_KEY)
-    (sent,) = told.emulator.sent
-    told.emulator.wait_for_statuses(sent.message_id)
+def test_the_sandbox_tells_the_id_that_it_did_not_answer(connected: Service, receiver: Receiver) -> None:
+    connected.json("POST", "/v1/messages", TEXT, key=SANDBOX_KEY)
+    (sent,) = connected.emulator.sent
+    connected.emulator.wait_for_statuses(sent.message_id)
     assert value_of(receiver.bodies[0])["statuses"][0]["id"] == sent.message_id
 
 
-def test_one_recipient_may_fare_otherwise(told: Service, receiver: Receiver) -> None:
-    told.emulator.set_statuses(["sent", "failed:131049"], to="+49 151 12345678")
-    told.emulator.wait_for_statuses(send(told), "failed")
+def test_one_recipient_may_fare_otherwise(connected: Service, receiver: Receiver) -> None:
+    connected.emulator.set_statuses(["sent", "failed:131049"], to="+49 151 12345678")
+    connected.emulator.wait_for_statuses(send(connected), "failed")
     error = value_of(receiver.bodies[-1])["statuses"][0]["errors"][0]
     assert error["code"] == 131049
     assert error["title"] == error["message"]
-    other = told.emulator.wait_for_statuses(send(told, to="4915100000000"))
+    other = connected.emulator.wait_for_statuses(send(connected, to="4915100000000"))
     assert other.statuses == ("sent", "delivered", "read")
 
 
@@ -110,46 +110,46 @@ def test_one_recipient_may_fare_otherwise(told: Service, receiver: Receiver) -> 
     ],
 )
 def test_statuses_name_the_recipient_as_it_is(
-    told: Service, receiver: Receiver, change: dict[str, object], expected: dict[str, str]
+    connected: Service, receiver: Receiver, change: dict[str, object], expected: dict[str, str]
 ) -> None:
-    told.emulator.wait_for_statuses(send(told, **change))
+    connected.emulator.wait_for_statuses(send(connected, **change))
     status = value_of(receiver.bodies[0])["statuses"][0]
     assert {name: status[name] for name in status if name.startswith("recipient")} == expected
 
 
-def test_statuses_take_their_time(told: Service, receiver: Receiver) -> None:
-    told.emulator.delay_seconds = 0.03
+def test_statuses_take_their_time(connected: Service, receiver: Receiver) -> None:
+    connected.emulator.delay_seconds = 0.03
     started = time.monotonic()
-    told.emulator.wait_for_statuses(send(told))
+    connected.emulator.wait_for_statuses(send(connected))
     assert time.monotonic() - started >= 0.09
 
 
-def test_a_delivery_is_tried_again_until_it_is_answered_200(told: Service, receiver: Receiver) -> None:
-    told.emulator.set_statuses(["sent"])
-    receiver.answers += [500, 204]
-    told.emulator.wait_for_statuses(send(told), "sent")
-    (delivery,) = told.emulator.deliveries
+def test_a_delivery_is_tried_again_until_it_is_answered_200(connected: Service, receiver: Receiver) -> None:
+    connected.emulator.set_statuses(["sent"])
+    receiver.responses += [500, 204]
+    connected.emulator.wait_for_statuses(send(connected), "sent")
+    (delivery,) = connected.emulator.deliveries
     assert delivery.attempts == (500, 204, 200)
     assert delivery.state == "delivered"
     assert len(receiver.received) == 3
     assert receiver.bodies[0] == receiver.bodies[2] == delivery.body
 
 
-def test_a_delivery_is_given_up_in_the_end(told: Service, receiver: Receiver) -> None:
-    told.emulator.set_statuses(["sent"])
-    receiver.answers += [503] * 10
-    told.emulator.wait_for_statuses(send(told), "sent")
-    (delivery,) = told.emulator.deliveries
+def test_a_delivery_is_given_up_in_the_end(connected: Service, receiver: Receiver) -> None:
+    connected.emulator.set_statuses(["sent"])
+    receiver.responses += [503] * 10
+    connected.emulator.wait_for_statuses(send(connected), "sent")
+    (delivery,) = connected.emulator.deliveries
     assert (delivery.attempts, delivery.state) == ((503, 503, 503, 503), "given_up")
     assert len(receiver.received) == 4
 
 
-def test_a_redirect_is_not_followed(told: Service, receiver: Receiver) -> None:
-    told.emulator.set_statuses(["sent"])
-    told.emulator.retry_delays_seconds = ()
-    receiver.answers += [302]
-    told.emulator.wait_for_statuses(send(told), "sent")
-    assert told.emulator.deliveries[0].attempts == (302,)
+def test_a_redirect_is_not_followed(connected: Service, receiver: Receiver) -> None:
+    connected.emulator.set_statuses(["sent"])
+    connected.emulator.retry_delays_seconds = ()
+    receiver.responses += [302]
+    connected.emulator.wait_for_statuses(send(connected), "sent")
+    assert connected.emulator.deliveries[0].attempts == (302,)
 
 
 def test_nobody_at_home_is_recorded_as_such(service: Service) -> None:
@@ -179,11 +179,11 @@ def test_nothing_leaves_this_machine_unasked(service: Service) -> None:
 
 
 @pytest.mark.parametrize("deliver_to", ["http://127.0.0.1:no-port", "nonsense"])
-def test_a_wrong_address_is_recorded_and_breaks_nothing(told: Service, deliver_to: str) -> None:
-    told.emulator.deliver_to = deliver_to
-    told.emulator.set_statuses(["sent"])
-    told.emulator.wait_for_statuses(send(told), "sent")
-    assert told.emulator.deliveries[0].state == "given_up"
+def test_a_wrong_address_is_recorded_and_breaks_nothing(connected: Service, deliver_to: str) -> None:
+    connected.emulator.deliver_to = deliver_to
+    connected.emulator.set_statuses(["sent"])
+    connected.emulator.wait_for_statuses(send(connected), "sent")
+    assert connected.emulator.deliveries[0].state == "given_up"
 
 
 def test_without_a_webhook_statuses_happen_unheard(service: Service) -> None:
@@ -191,9 +191,11 @@ def test_without_a_webhook_statuses_happen_unheard(service: Service) -> None:
     assert service.emulator.deliveries == []
 
 
-def test_the_webhook_of_the_number_beats_the_one_of_the_account(told: Service, receiver: Receiver) -> None:
-    told.json("POST", "/waba_webhook", {"url": "https://hooks.example.com/account"})
-    told.emulator.wait_for_statuses(send(told))
+def test_the_webhook_of_the_number_beats_the_one_of_the_account(
+    connected: Service, receiver: Receiver
+) -> None:
+    connected.json("POST", "/waba_webhook", {"url": "https://hooks.example.com/account"})
+    connected.emulator.wait_for_statuses(send(connected))
     assert {path for path, _, _ in receiver.received} == {"/d360?a=1"}
 
 
@@ -209,9 +211,9 @@ def test_the_webhook_of_the_account_serves_cloud_numbers_without_one(
     assert {path for path, _, _ in receiver.received} == {"/account"}
 
 
-def test_a_person_says_something(told: Service, receiver: Receiver) -> None:
-    message_id = told.emulator.receive("Hello", sender="+49 151 1", name="Ben", reply_to="wamid.1")
-    told.emulator.wait_for_deliveries()
+def test_a_person_says_something(connected: Service, receiver: Receiver) -> None:
+    message_id = connected.emulator.receive("Hello", sender="+49 151 1", name="Ben", reply_to="wamid.1")
+    connected.emulator.wait_for_deliveries()
     value = value_of(receiver.bodies[0])
     (message,) = value["messages"]
     assert message.pop("timestamp")
@@ -220,14 +222,14 @@ def test_a_person_says_something(told: Service, receiver: Receiver) -> None:
         "id": message_id,
         "type": "text",
         "text": {"body": "Hello"},
-        "context": {"from": told.emulator.numbers[CLOUD_KEY].digits, "id": "wamid.1"},
+        "context": {"from": connected.emulator.numbers[CLOUD_KEY].digits, "id": "wamid.1"},
     }
     assert value["contacts"] == [{"profile": {"name": "Ben"}, "wa_id": "491511"}]
 
 
-def test_a_person_who_hides_the_number_presses_a_button(told: Service, receiver: Receiver) -> None:
-    told.emulator.receive(button_reply("yes", "Yes!"), sender="BR.1502")
-    told.emulator.wait_for_deliveries()
+def test_a_person_who_hides_the_number_presses_a_button(connected: Service, receiver: Receiver) -> None:
+    connected.emulator.receive(button_reply("yes", "Yes!"), sender="BR.1502")
+    connected.emulator.wait_for_deliveries()
     value = value_of(receiver.bodies[0])
     message = value["messages"][0]
     assert "from" not in message
@@ -236,9 +238,9 @@ def test_a_person_who_hides_the_number_presses_a_button(told: Service, receiver:
     assert value["contacts"][0]["user_id"] == "BR.1502"
 
 
-def test_on_premise_hears_a_person_without_envelope(told: Service, receiver: Receiver) -> None:
-    told.emulator.receive("Hello", key=ON_PREMISE_KEY)
-    told.emulator.wait_for_deliveries()
+def test_on_premise_hears_a_person_without_envelope(connected: Service, receiver: Receiver) -> None:
+    connected.emulator.receive("Hello", key=ON_PREMISE_KEY)
+    connected.emulator.wait_for_deliveries()
     assert set(receiver.bodies[0]) == {"contacts", "messages"}
 
 
@@ -248,18 +250,18 @@ def test_a_person_whom_nobody_would_hear_is_an_error(emulator: Emulator, key: st
         emulator.receive("Hello", key=key)
 
 
-def test_waiting_in_vain_says_how_far_it_came(told: Service, receiver: Receiver) -> None:
-    told.emulator.set_statuses(["sent"])
-    message_id = send(told)
+def test_waiting_in_vain_says_how_far_it_came(connected: Service, receiver: Receiver) -> None:
+    connected.emulator.set_statuses(["sent"])
+    message_id = send(connected)
     with pytest.raises(TimeoutError, match="'sent'"):
-        told.emulator.wait_for_statuses(message_id, "read", timeout_seconds=0.1)
+        connected.emulator.wait_for_statuses(message_id, "read", timeout_seconds=0.1)
     with pytest.raises(TimeoutError, match=r"No message wamid\.1"):
-        told.emulator.wait_for_statuses("wamid.1", timeout_seconds=0.01)
-    receiver.answers += [500] * 3
-    told.emulator.retry_delays_seconds = (60,)
-    told.emulator.receive("Hello")
-    with pytest.raises(TimeoutError, match="on their way"):
-        told.emulator.wait_for_deliveries(timeout_seconds=0.1)
+        connected.emulator.wait_for_statuses("wamid.1", timeout_seconds=0.01)
+    receiver.responses += [500] * 3
+    connected.emulator.retry_delays_seconds = (60,)
+    connected.emulator.receive("Hello")
+    with pytest.raises(TimeoutError, match="still pending"):
+        connected.emulator.wait_for_deliveries(timeout_seconds=0.1)
 
 
 def test_closing_does_not_wait_for_a_silent_webhook(emulator: Emulator) -> None:
@@ -267,20 +269,21 @@ def test_closing_does_not_wait_for_a_silent_webhook(emulator: Emulator) -> None:
         emulator.numbers[CLOUD_KEY].webhook = Webhook(f"http://127.0.0.1:{silent.getsockname()[1]}/")
         emulator.receive("Hello")
         silent.accept()
-        started = time.monotonic()
         emulator.close()
-        assert time.monotonic() - started < 1
+    (delivery,) = emulator.deliveries
+    assert "Timeout" not in str(delivery.attempts)  # it was cut off
     assert not [thread for thread in threading.enumerate() if thread.name == "d360-emulator-events"]
 
 
-def test_a_reset_forgets_what_is_on_its_way(told: Service, receiver: Receiver) -> None:
-    told.emulator.delay_seconds = 0.03
-    send(told)
-    told.emulator.reset()
-    told.emulator.numbers[CLOUD_KEY].webhook = Webhook("https://hooks.example.com/after")
-    message_id = send(told)
-    told.emulator.wait_for_statuses(message_id)
-    assert [sent.message_id for sent in told.emulator.sent] == [message_id]
+def test_a_reset_forgets_what_is_on_its_way(connected: Service, receiver: Receiver) -> None:
+    connected.emulator.delay_seconds = 60
+    send(connected)
+    connected.emulator.reset()
+    connected.emulator.delay_seconds = 0.01
+    connected.emulator.numbers[CLOUD_KEY].webhook = Webhook("https://hooks.example.com/after")
+    message_id = send(connected)
+    connected.emulator.wait_for_statuses(message_id)
+    assert [sent.message_id for sent in connected.emulator.sent] == [message_id]
     assert {path for path, _, _ in receiver.received} == {"/after"}
     assert len(receiver.received) == 3
 
@@ -324,16 +327,16 @@ def test_a_status_that_names_no_code_is_an_error_at_once() -> None:
         Emulator(statuses=["failed:nonsense"])
 
 
-def test_many_threads_send_and_every_status_arrives(told: Service, receiver: Receiver) -> None:
+def test_many_threads_send_and_every_status_arrives(connected: Service, receiver: Receiver) -> None:
     threads = [
-        threading.Thread(target=lambda: [send(told) for _ in range(10)], daemon=True) for _ in range(8)
+        threading.Thread(target=lambda: [send(connected) for _ in range(10)], daemon=True) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    sent = told.emulator.sent
+    sent = connected.emulator.sent
     assert len({message.message_id for message in sent}) == 80
     for message in sent:
-        told.emulator.wait_for_statuses(message.message_id)
+        connected.emulator.wait_for_statuses(message.message_id)
     assert len(receiver.received) == 240

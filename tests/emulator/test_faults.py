@@ -11,8 +11,8 @@ import pytest
 
 from airflow_provider_d360.api.wire import Request
 from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer, faults
-from airflow_provider_d360.emulator.faults import AnswerLostError, Fault
-from tests.emulator.doors import TEXT, Service
+from airflow_provider_d360.emulator.faults import Fault, ResponseLostError
+from tests.emulator.services import TEXT, Service
 
 
 def meta(status: int, message: str) -> dict[str, Any]:
@@ -31,8 +31,8 @@ ANSWERED: dict[str, tuple[Fault, int, object]] = {
     "502": (faults.server_error(502), 502, meta(502, "WhatsApp for Business API not available")),
     "503": (faults.server_error(503), 503, meta(503, "Service unavailable")),
     "503, plain": (faults.server_error(503, plain=True), 503, "Service unavailable"),
-    "any JSON": (faults.answers(401, {"error": "Unauthorized"}), 401, {"error": "Unauthorized"}),
-    "any text": (faults.answers(403, "bad json"), 403, "bad json"),
+    "any JSON": (faults.any_response(401, {"error": "Unauthorized"}), 401, {"error": "Unauthorized"}),
+    "any text": (faults.any_response(403, "bad json"), 403, "bad json"),
 }
 
 
@@ -46,6 +46,31 @@ def test_an_error_is_answered_in_place_of_sending(service: Service, case: str) -
     assert (text if isinstance(body, str) else json.loads(text)) == body
     assert service.emulator.sent == []
     assert service.send()[0] == 200
+
+
+def test_an_error_of_whatsapp_comes_in_each_of_its_envelopes_with_its_status(service: Service) -> None:
+    for envelope in ("plain", "gateway", "marketing"):
+        service.emulator.fail_next(faults.whatsapp_error(190, details="Why", envelope=envelope))
+    responses = [service.send() for _ in range(3)]
+    assert [status for status, _ in responses] == [401] * 3
+    plain, gateway, marketing = (body for _, body in responses)
+    assert (plain["error"]["code"], plain["error"]["error_data"]["details"]) == (190, "Why")
+    assert marketing["detail"]["error"]["code"] == 190
+    assert (gateway["meta"]["http_code"], gateway["meta"]["success"]) == (401, False)
+    message = gateway["meta"]["developer_message"]
+    wrapped, _ = json.JSONDecoder().raw_decode(message[message.index("{") :])
+    assert wrapped["error"]["code"] == 190
+    assert service.emulator.sent == []
+
+
+def test_a_template_that_is_not_there_and_a_full_account_are_known_by_name(service: Service) -> None:
+    service.emulator.fail_next("template_not_found", path="/v1/configs/templates")
+    assert service.json("GET", "/v1/configs/templates") == (404, meta(404, "Template not found"))
+    service.emulator.fail_next(faults.whatsapp_error(80008, status=403), path="/v1/configs/templates")
+    status, body = service.json("GET", "/v1/configs/templates")
+    assert (status, body["error"]["code"]) == (403, 80008)
+    service.emulator.reject(80008)
+    assert service.send()[1]["error"]["code"] == 80008
 
 
 def test_retry_after_comes_only_when_asked_for(service: Service) -> None:
@@ -131,7 +156,7 @@ def test_a_cut_off_message_was_accepted_once(service: Service, fault: str) -> No
 def test_in_process_a_lost_answer_has_a_name_of_its_own(emulator: Emulator) -> None:
     service = Service(emulator, emulator.handle)
     emulator.fail_next("accepted_and_cut_off")
-    with pytest.raises(AnswerLostError) as lost:
+    with pytest.raises(ResponseLostError) as lost:
         service.send()
     assert isinstance(lost.value, ConnectionError)
 
@@ -141,11 +166,11 @@ def test_over_a_socket_an_answer_ends_in_the_middle(server: EmulatorServer) -> N
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=5)
     headers = {"D360-API-KEY": "cloud-key", "Content-Type": "application/json"}
     connection.request("POST", "/messages", json.dumps(TEXT), headers)
-    answer = connection.getresponse()
+    received = connection.getresponse()
     with pytest.raises(http.client.IncompleteRead) as cut:
-        answer.read()
+        received.read()
     connection.close()
-    assert answer.status == 200
+    assert received.status == 200
     assert cut.value.partial.startswith(b'{"messaging_product"')
 
 

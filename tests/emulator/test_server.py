@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_d360.emulator import CLOUD_KEY, ON_PREMISE_KEY, Emulator, EmulatorServer
+from airflow_provider_d360.emulator import CLOUD_KEY, ON_PREMISE_KEY, Emulator, EmulatorServer, faults
 from airflow_provider_d360.emulator.server import LARGEST_BODY, connection_json
-from tests.emulator.doors import TEXT, Receiver
+from tests.emulator.services import TEXT, Receiver
 
 HEAD = (
     f"POST /messages HTTP/1.1\r\nHost: x\r\nD360-API-KEY: {CLOUD_KEY}\r\nContent-Type: application/json\r\n"
@@ -38,8 +38,8 @@ def control(server: EmulatorServer, method: str, name: str, body: object = None)
     try:
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body)
         connection.request(method, f"/_emulator/{name}", data)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
     finally:
         connection.close()
 
@@ -47,9 +47,9 @@ def control(server: EmulatorServer, method: str, name: str, body: object = None)
 def send(connection: http.client.HTTPConnection) -> int:
     headers = {"D360-API-KEY": CLOUD_KEY, "Content-Type": "application/json"}
     connection.request("POST", "/messages", json.dumps(TEXT), headers)
-    answer = connection.getresponse()
-    answer.read()
-    return answer.status
+    response = connection.getresponse()
+    response.read()
+    return response.status
 
 
 def test_it_listens_on_this_machine_only(server: EmulatorServer) -> None:
@@ -59,12 +59,12 @@ def test_it_listens_on_this_machine_only(server: EmulatorServer) -> None:
 
 def test_a_connection_serves_many_requests_without_delay(server: EmulatorServer) -> None:
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=5)
-    started = time.monotonic()
     connection.connect()
     socket_at_first = connection.sock
     assert [send(connection) for _ in range(20)] == [200] * 20
     assert connection.sock is socket_at_first
-    assert time.monotonic() - started < 0.4  # Nagle's algorithm would cost 40 ms for each
+    (accepted,) = server._server._connections
+    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)  # else, each would take 40 ms more
     connection.close()
 
 
@@ -88,13 +88,13 @@ def test_stopping_leaves_no_thread_even_with_idle_and_slow_connections() -> None
     with EmulatorServer(emulator) as server:
         idle = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=5)
         assert send(idle) == 200
-        emulator.fail_next("slow")
+        emulator.fail_next(faults.slow(60))
         slow = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=5)
         slow.request("POST", "/messages", json.dumps(TEXT))
         while len(emulator.requests) < 2:
             time.sleep(0.005)
         started = time.monotonic()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 30
     assert set(threading.enumerate()) <= before
     idle.close()
     slow.close()
@@ -183,12 +183,12 @@ def test_another_process_reads_what_happened(server: EmulatorServer, receiver: R
     assert control(server, "GET", "deliveries") == (200, [])
 
 
-def test_another_process_orders_faults_refusals_and_statuses(server: EmulatorServer) -> None:
+def test_another_process_orders_faults_rejections_and_statuses(server: EmulatorServer) -> None:
     assert control(server, "POST", "faults", {"fault": "server_error", "status": 503, "times": 1}) == (
         200,
         {},
     )
-    assert control(server, "POST", "refusals", {"code": 131047, "times": 1}) == (200, {})
+    assert control(server, "POST", "rejections", {"code": 131047, "times": 1}) == (200, {})
     assert control(server, "POST", "statuses", {"statuses": ["failed:131026"]}) == (200, {})
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=5)
     assert [send(connection) for _ in range(3)] == [503, 400, 200]
@@ -219,7 +219,7 @@ def test_another_process_speaks_as_a_person(server: EmulatorServer, receiver: Re
         ("POST", "faults", {}, 400),
         ("POST", "faults", [], 400),
         ("POST", "faults", b"{", 400),
-        ("POST", "refusals", {"to": "1"}, 400),
+        ("POST", "rejections", {"to": "1"}, 400),
         ("POST", "statuses", {"statuses": ["failed:x"]}, 400),
         ("POST", "inbound", {"message": "Hello"}, 400),
     ],
@@ -227,9 +227,9 @@ def test_another_process_speaks_as_a_person(server: EmulatorServer, receiver: Re
 def test_a_wrong_order_is_an_error_that_says_why(
     server: EmulatorServer, method: str, name: str, body: object, status: int
 ) -> None:
-    code, answer = control(server, method, name, body)
+    code, response = control(server, method, name, body)
     assert code == status
-    assert answer["error"]
+    assert response["error"]
 
 
 def test_a_connection_is_written_as_airflow_reads_it() -> None:

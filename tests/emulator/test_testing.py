@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_d360.api.wire import Request
-from tests.emulator.doors import TEXT, over_http
+from tests.emulator.services import TEXT, over_http
 
 if TYPE_CHECKING:  # pytest wants to be the first to import a plugin
     from airflow_provider_d360.emulator.testing import ServedEmulator

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_d360.emulator import CLOUD_KEY, ON_PREMISE_KEY, SANDBOX_KEY, Emulator
-from tests.emulator.doors import Service, eventually
+from tests.emulator.services import Service, eventually
 
 CONFIG = {"url": "https://hooks.example.com/d360", "headers": {"Authorization": "Basic dTpw", "X-Any": "1"}}
 UNSET: dict[str, Any] = {"url": None, "headers": {}}
@@ -63,6 +63,7 @@ def test_a_webhook_replaces_the_one_before_headers_included(service: Service) ->
         "https://example.com:99999",
         "https://",
         "https://[::1",
+        "https://exam ple.com/a",
         "example.com",
         "",
     ],
@@ -88,8 +89,26 @@ def test_on_premise_allows_underscores_and_ports_but_not_http(service: Service) 
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"url": 1}, {**CONFIG, "headers": ["X"]}, {**CONFIG, "headers": {"X": 1}}, b"{", []],
-    ids=["no url", "url is a number", "headers are a list", "a header is a number", "no JSON", "no object"],
+    [
+        {},
+        {"url": 1},
+        {**CONFIG, "headers": ["X"]},
+        {**CONFIG, "headers": {"X": 1}},
+        {**CONFIG, "headers": {"X Y": "1"}},
+        {**CONFIG, "headers": {"X": "a\r\nY: b"}},
+        b"{",
+        [],
+    ],
+    ids=[
+        "no url",
+        "url is a number",
+        "headers are a list",
+        "a header is a number",
+        "a name with a space",
+        "a value with a line break",
+        "no JSON",
+        "no object",
+    ],
 )
 def test_a_wrong_configuration_is_refused(service: Service, body: object) -> None:
     assert set_webhook(service, body)[0] == 400
@@ -137,4 +156,4 @@ def test_a_wrong_account_webhook_is_refused(service: Service, change: dict[str, 
 def test_a_fresh_emulator_has_no_webhook() -> None:
     emulator = Emulator()
     assert all(number.webhook is None for number in emulator.numbers.values())
-    assert emulator.account.webhook is None
+    assert emulator.waba.webhook is None

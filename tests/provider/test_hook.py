@@ -3,16 +3,28 @@
 import asyncio
 import json
 import logging
+import time
+from itertools import islice
+from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_d360.api import calls
-from airflow_provider_d360.api.errors import D360AuthError, D360Error, D360RecipientError, D360RequestError
+from airflow_provider_d360.api.endpoints import health
+from airflow_provider_d360.api.errors import (
+    D360AuthError,
+    D360Error,
+    D360RateLimitError,
+    D360RecipientError,
+    D360RequestError,
+)
 from airflow_provider_d360.api.hosting import CLOUD
+from airflow_provider_d360.compat import get_connection_async
 from airflow_provider_d360.emulator import faults
-from airflow_provider_d360.hooks import d360
+from airflow_provider_d360.hooks import connections, d360
 from airflow_provider_d360.hooks.d360 import D360Hook
-from airflow_provider_d360.messages import image, text
+from airflow_provider_d360.messages import carousel, document, image, link_card, template, text
+from airflow_provider_d360.sending import rates
+from airflow_provider_d360.transport import client, sockets
 
 TO = "+49 151 123456-89"
 
@@ -52,7 +64,7 @@ def test_async_sending_is_the_same_sending(d360_emulator):
 
 def test_any_hand_written_message_passes_through(d360_emulator):
     message = {"type": "hologram", "hologram": {"shape": "cube"}}
-    d360_emulator.fail_next(faults.answers(200, {"messages": [{"id": "wamid.1"}]}))
+    d360_emulator.fail_next(faults.any_response(200, {"messages": [{"id": "wamid.1"}]}))
     assert D360Hook().send(TO, message).message_id == "wamid.1"
     assert json.loads(d360_emulator.requests[0].body)["hologram"] == {"shape": "cube"}
 
@@ -78,7 +90,7 @@ def test_media_by_link_goes_as_documented(d360_emulator):
 
 
 def test_a_refusal_is_one_of_six_errors_with_a_remedy(d360_emulator):
-    d360_emulator.refuse(131047)
+    d360_emulator.reject(131047)
     with pytest.raises(D360RecipientError, match="send an approved template instead"):
         D360Hook().send(TO, "Hello")
 
@@ -89,7 +101,7 @@ def test_a_message_is_marked_as_read(d360_emulator, monkeypatch, hosting):
     hook = D360Hook()
     hook.configure_webhook("https://a.example")
     d360_emulator.deliver_to = "http://127.0.0.1:9"
-    key = hook.get_conn().account.api_key
+    key = hook.get_conn().settings.api_key
     hook.mark_as_read(d360_emulator.receive("Hi", key=key))
     assert d360_emulator.requests[-1].method == ("POST" if hosting == "cloud" else "PUT")
 
@@ -141,13 +153,13 @@ def test_a_bearer_token_may_be_given_as_a_header(d360_emulator):
 
 
 def test_any_call_can_be_performed(d360_emulator):
-    assert D360Hook().call(calls.health(CLOUD)).can_send_message == "AVAILABLE"
+    assert D360Hook().call(health.health(CLOUD)).can_send_message == "AVAILABLE"
     assert D360Hook().health().can_send_message == "AVAILABLE"
 
 
 def test_on_premise_warns_once(d360_emulator, monkeypatch, caplog):
     use(monkeypatch, d360_emulator.connection("on_premise"))
-    d360._warn_of_on_premise.cache_clear()
+    connections._warn_of_on_premise.cache_clear()
     with caplog.at_level(logging.WARNING):
         D360Hook().get_conn()
         D360Hook().get_conn()
@@ -160,11 +172,11 @@ SERVICE = {
     "a blocked number": ({"can_send_message": "BLOCKED"}, None, "cloud", False, "BLOCKED"),
     "the sandbox": ({}, None, "sandbox", True, "No webhook is set yet"),
     "on-premise": ({}, None, "on_premise", True, "No webhook is set yet"),
-    "a wrong host": ({}, faults.answers(404, "nothing here"), "cloud", False, "does not know this request (HTTP 404)"),
-    "a website": ({}, faults.answers(200, "<html>"), "cloud", False, "does not answer as 360dialog does (HTTP 200)"),
+    "a wrong host": ({}, faults.any_response(404, "nothing here"), "cloud", False, "does not know this request (HTTP 404)"),
+    "a website": ({}, faults.any_response(200, "<html>"), "cloud", False, "does not respond as 360dialog does (HTTP 200)"),
     "an outage": ({}, faults.html_page(502), "cloud", False, "(HTTP 502)"),
     "a throttled account": ({}, faults.too_many_requests(retry_after=999), "cloud", False, "too many requests"),
-    "an unpaid account": ({}, faults.answers(400, {"error": "lack of payment"}), "cloud", False, "account may not"),
+    "an unpaid account": ({}, faults.any_response(400, {"error": "lack of payment"}), "cloud", False, "account may not"),
 }  # fmt: skip
 
 
@@ -209,10 +221,10 @@ def test_a_webhook_that_is_set_is_told_by_the_connection_test(d360_emulator, mon
 
 
 def test_an_unexpected_failure_of_the_connection_test_shows_its_type_only(d360_emulator, monkeypatch):
-    def fail(self, hosting):
+    def fail(hosting):
         raise RuntimeError("cloud-key in here")
 
-    monkeypatch.setattr(D360Hook, "_probe", fail)
+    monkeypatch.setattr("airflow_provider_d360.hooks.probe._probe", fail)
     assert D360Hook().test_connection() == (False, "The test failed unexpectedly: RuntimeError.")
 
 
@@ -222,3 +234,164 @@ def test_a_wrong_key_is_an_auth_error(d360_emulator, monkeypatch):
         D360Hook().send(TO, "Hello")
     assert isinstance(caught.value, D360Error)
     assert "wrong-key" not in str(caught.value)
+
+
+def test_a_path_that_a_message_names_twice_is_uploaded_once(d360_emulator, tmp_path):
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    cards = [link_card(image(path=str(picture)), "Open", f"https://a.example/{each}") for each in (1, 2)]
+    message = carousel("Two offers", cards)
+    D360Hook().send(TO, message)
+    assert [request.path for request in d360_emulator.requests] == ["/media", "/messages"]
+
+
+class Pauses:
+    """
+    The pauses of this many sends. Those of more than half a second end with ``second_half``.
+
+    None of them takes time, so what they show is the same on a busy machine.
+    """
+
+    def __init__(self, sends):
+        self.seconds, self._sends = [], sends
+        self.complete, self.second_half = asyncio.Event(), asyncio.Event()
+
+    async def pause(self, seconds):
+        self.seconds.append(seconds)
+        if len(self.seconds) == self._sends:
+            self.complete.set()
+        if seconds > 0.505:
+            await self.second_half.wait()
+
+
+def test_a_hundred_first_asends_look_up_once_open_one_transport_and_keep_the_rate_limit(
+    d360_emulator, monkeypatch
+):
+    monkeypatch.setattr(rates, "_limiters", {})
+    opened, look_ups, reads = [], [], []
+    init, look_up, read = client.Transport.__init__, get_connection_async, sockets.tls_context
+    monkeypatch.setattr(rates, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    pauses = Pauses(100)
+
+    def counted_init(transport, settings, **options):
+        opened.append(transport)
+        init(transport, settings, **options)
+
+    async def counted_look_up(conn_id):
+        look_ups.append(conn_id)
+        await asyncio.sleep(0.05)
+        return await look_up(conn_id)
+
+    def slow_read():
+        reads.append(1)
+        time.sleep(0.3)
+        return read()
+
+    monkeypatch.setattr(client.Transport, "__init__", counted_init)
+    monkeypatch.setattr(d360, "get_connection_async", counted_look_up)
+    monkeypatch.setattr(client, "tls_context", slow_read)
+    monkeypatch.setitem(init.__kwdefaults__, "asleep", pauses.pause)
+
+    async def all_at_once():
+        hook = D360Hook()
+        try:
+            sends = [asyncio.create_task(hook.asend(f"49151{n:08}", "Hello")) for n in range(100)]
+            await asyncio.wait_for(pauses.complete.wait(), 60)
+            for send in islice(asyncio.as_completed(sends), 41):
+                await send
+            sent_in_the_first_half_second = len(d360_emulator.sent)
+            pauses.second_half.set()
+            await asyncio.gather(*sends)
+        finally:
+            await hook.aclose()
+        return sent_in_the_first_half_second
+
+    assert asyncio.run(all_at_once()) == 41
+    assert (len(opened), len(look_ups), len(reads)) == (1, 1, 1)
+    assert len(d360_emulator.sent) == 100
+    assert pauses.seconds == pytest.approx([n / 80 for n in range(100)])
+
+
+def test_a_failed_look_up_fails_only_the_call_that_made_it(d360_emulator, monkeypatch):
+    look_up, look_ups = get_connection_async, []
+
+    async def failing_once(conn_id):
+        look_ups.append(conn_id)
+        await asyncio.sleep(0)
+        if len(look_ups) == 1:
+            raise OSError("no supervisor")
+        return await look_up(conn_id)
+
+    monkeypatch.setattr(d360, "get_connection_async", failing_once)
+
+    async def three_at_once():
+        hook = D360Hook()
+        try:
+            return await asyncio.gather(*(hook.asend(TO, "Hello") for _ in range(3)), return_exceptions=True)
+        finally:
+            await hook.aclose()
+
+    outcomes = asyncio.run(three_at_once())
+    assert [isinstance(outcome, OSError) for outcome in outcomes] == [True, False, False]
+    assert len(look_ups) == 2
+
+
+def test_a_getter_does_not_change_the_transports_settings(d360_emulator):
+    hook = D360Hook(budget_seconds=5)
+    settings = hook.get_conn().settings
+    assert hook.get_conn().settings is settings
+    assert settings.budget_seconds == 90.0
+
+
+def test_the_hooks_budget_limits_waits_between_attempts_and_for_the_rate_limit(d360_emulator, monkeypatch):
+    monkeypatch.setattr(rates, "_limiters", {})
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", d360_emulator.connection(messages_per_second=0.1))
+    hook = D360Hook(budget_seconds=5)
+    d360_emulator.fail_next(faults.too_many_requests(retry_after=7))
+    with pytest.raises(D360RateLimitError):
+        hook.send(TO, "Hello")
+    with pytest.raises(D360RateLimitError, match="This process"):  # its turn comes in 10 seconds
+        hook.send("4930000000001", "Hello")
+    assert len(d360_emulator.requests) == 1
+
+
+def odd(value):
+    """A value that no type checker lets through."""
+    return value
+
+
+def test_numbers_arrive_as_text_and_absent_values_not_at_all(d360_emulator):
+    hook = D360Hook()
+    hook.send(TO, template("order", "en", body=["Ann", 42], header=document(link="https://a.example/i.pdf")))
+    header, body = d360_emulator.sent[0].body["template"]["components"]
+    assert header["parameters"][0]["document"]["filename"] == "i.pdf"
+    assert body["parameters"][1] == {"type": "text", "text": "42"}
+    for value in odd((None, float("nan"), "None", "")):
+        with pytest.raises(D360RequestError, match=r"body\[1\]: (missing|empty)"):
+            hook.send(TO, template("order", "en", body=["Ann", value]))
+        with pytest.raises(D360RequestError):
+            hook.send(TO, value)
+    for on_newline in odd(("flat", "", None)):
+        with pytest.raises(D360RequestError, match="Use 'error' or 'flatten'"):
+            hook.send(TO, "Hi", on_newline=on_newline)
+    assert len(d360_emulator.requests) == 1
+
+
+def test_callback_data_written_by_hand_arrives_unchanged(d360_emulator):
+    message = {**text("Hi"), "biz_opaque_callback_data": "order-42"}
+    D360Hook().send(TO, message, biz_opaque_callback_data="intent")
+    assert d360_emulator.sent[0].body["biz_opaque_callback_data"] == "order-42"
+
+
+def test_the_profile_is_changed_and_people_are_blocked(d360_emulator):
+    hook = D360Hook()
+    hook.set_business_profile(about="Open", email="a@b.example")
+    assert (hook.get_business_profile().about, hook.get_business_profile().email) == ("Open", "a@b.example")
+    assert hook.block_users([TO]).done == hook.unblock_users([TO]).done == ("4915112345689",)
+
+
+def test_people_are_blocked_by_national_numbers_in_the_region_of_the_connection(d360_emulator, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", d360_emulator.connection(default_region="DE"))
+    hook = D360Hook()
+    assert hook.block_users(["0151 12345689"]).done == hook.unblock_users(["0151 12345689"]).done
+    assert hook.block_users(["0151 12345689"]).done == ("4915112345689",)

@@ -81,3 +81,27 @@ def test_the_sandbox_has_no_media_and_says_so(d360_emulator, monkeypatch, report
     ):
         with pytest.raises(AirflowFailException, match="sandbox hosting has no media"):
             operator.execute({})
+
+
+@pytest.mark.parametrize("absent", ["", " ", "None", None])
+def test_what_renders_to_nothing_is_refused_before_the_first_request(d360_emulator, absent):
+    for operator, name in (
+        (D360UploadMediaOperator(task_id="up", path=absent), "path"),
+        (D360DownloadMediaOperator(task_id="down", media_id="1", path=absent), "path"),
+        (D360DownloadMediaOperator(task_id="down", media_id=absent, path="x.pdf"), "media_id"),
+        (D360DeleteMediaOperator(task_id="away", media_id=absent), "media_id"),
+    ):
+        with pytest.raises(AirflowFailException, match=f"{name} is (None|empty)"):
+            operator.execute({})
+    assert d360_emulator.requests == []
+
+
+def test_a_csv_file_is_refused_unless_it_goes_out_as_plain_text(d360_emulator, tmp_path):
+    path = tmp_path / "orders.csv"
+    path.write_text("day,orders\n")
+    with pytest.raises(AirflowFailException, match=r"The file is text/csv.*mime_type=\"text/plain\""):
+        D360UploadMediaOperator(task_id="up", path=str(path)).execute({})
+    assert d360_emulator.requests == []
+    media_id = D360UploadMediaOperator(task_id="up", path=str(path), mime_type="text/plain").execute({})
+    stored = d360_emulator.media.stored[media_id]
+    assert (stored.mime_type, stored.filename) == ("text/plain", "orders.csv")

@@ -4,19 +4,49 @@ import json
 import logging
 import signal
 import traceback
+from typing import Any
 
+import airflow.sdk
 import pytest
 from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from airflow_provider_d360.api.errors import D360RateLimitError, D360UnavailableError
+from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.compat import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from airflow_provider_d360.emulator import faults
 from airflow_provider_d360.messages import image, template, text
+from airflow_provider_d360.operators.media import (
+    D360DeleteMediaOperator,
+    D360DownloadMediaOperator,
+    D360UploadMediaOperator,
+)
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
+from airflow_provider_d360.operators.templates import (
+    D360CreateTemplateOperator,
+    D360DeleteTemplateOperator,
+    D360EditTemplateOperator,
+    D360ListTemplatesOperator,
+)
 from airflow_provider_d360.operators.webhooks import D360ConfigureWebhookOperator
+from airflow_provider_d360.sensors.templates import D360TemplateApprovedSensor
+from airflow_provider_d360.tasks.retries import D360RetryPolicy
 
 TO = "4915112345689"
 URL = "https://yourwebhook.example.com"
+
+
+class XCom(ResolveMixin):
+    """The result of an upstream task, as an XComArg resolves it."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def iter_references(self):
+        return []
+
+    def resolve(self, context):
+        return self.value
 
 
 def send(**arguments):
@@ -86,14 +116,55 @@ def test_a_text_stays_a_text_where_the_dag_renders_native_objects(d360_emulator,
         assert d360_emulator.sent[-1].body["text"]["body"] == text
 
 
-def test_a_native_dag_hands_over_whole_messages_and_nothing_where_there_is_none(d360_emulator):
-    operator = send(message="{{ made }}", reply_to="{{ none }}")
+def test_a_native_dag_renders_whole_messages(d360_emulator):
+    operator = send(message="{{ made }}")
     with DAG("dag", schedule=None, **NATIVE) as dag:
         dag.add_task(operator)
-    operator.render_template_fields({"made": text("Hello", preview_url=True), "none": None})
+    operator.render_template_fields({"made": text("Hello", preview_url=True)})
     operator.execute({})
     assert d360_emulator.sent[0].body["text"] == {"body": "Hello", "preview_url": True}
     assert "context" not in d360_emulator.sent[0].body
+
+
+MISSING = {"None": None, "nan": float("nan"), "empty": ""}
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("missing", MISSING.values(), ids=MISSING)
+@pytest.mark.parametrize("name", ["to", "message", "reply_to"])
+def test_a_value_that_an_upstream_task_did_not_return_is_refused_by_name(
+    d360_emulator, name, missing, native
+):
+    operator = send(**{name: "{{ missing }}"})
+    with DAG("dag", schedule=None, render_template_as_native_obj=native) as dag:
+        dag.add_task(operator)
+    operator.render_template_fields({"missing": missing})
+    with pytest.raises(AirflowFailException, match=rf"{name} is (None|nan|empty)\. The task or the variable"):
+        operator.execute({})
+    assert d360_emulator.requests == []
+
+
+@pytest.mark.parametrize("name", ["to", "message", "reply_to"])
+def test_a_missing_value_of_an_xcom_is_refused_as_one_of_a_template_is(d360_emulator, name):
+    operator = send(**{name: XCom(None)})
+    operator.render_template_fields({})
+    with pytest.raises(AirflowFailException, match=f"{name} is None"):
+        operator.execute({})
+    assert d360_emulator.requests == []
+
+
+@pytest.mark.parametrize("several", [[TO], (TO, TO), "['4915112345689', '4915112345680']"])
+@pytest.mark.parametrize("name", ["to", "reply_to"])
+def test_a_list_where_one_value_belongs_is_refused_with_the_way_to_map(d360_emulator, name, several):
+    with pytest.raises(AirflowFailException, match=rf"{name} is a list.*expand\({name}=…\)") as caught:
+        send(**{name: several}).execute({})
+    assert TO not in str(caught.value)
+    assert d360_emulator.requests == []
+
+
+def test_callback_data_of_the_authors_own_is_sent_unchanged(d360_emulator):
+    send(message={**text("Hello"), "biz_opaque_callback_data": "order 7"}).execute({})
+    assert d360_emulator.sent[0].body["biz_opaque_callback_data"] == "order 7"
 
 
 @pytest.mark.parametrize("native", [False, True])
@@ -141,7 +212,7 @@ def test_airflows_own_reasons_not_to_render_are_passed_on():
     def skip():
         raise AirflowSkipException("Nothing to tell today")
 
-    with pytest.raises(AirflowSkipException, match="Nothing to tell today"):
+    with pytest.raises(AirflowSkipException, match="AirflowSkipException: Nothing to"):
         rendered(send(message="{{ skip() }}"), skip=skip)
 
 
@@ -176,8 +247,8 @@ def test_an_accepted_and_cut_off_send_is_one_message_and_one_failure_whatever_th
 FINAL = {
     "a wrong message": (lambda emulator: None, {"message": ""}, "D360RequestError"),
     "a wrong recipient": (lambda emulator: None, {"to": "nobody"}, "D360RequestError"),
-    "a closed window": (lambda emulator: emulator.refuse(131047), {}, "D360RecipientError"),
-    "an unpaid account": (lambda emulator: emulator.refuse(131042), {}, "D360AuthError"),
+    "a closed window": (lambda emulator: emulator.reject(131047), {}, "D360RecipientError"),
+    "an unpaid account": (lambda emulator: emulator.reject(131042), {}, "D360AuthError"),
     "an outage after the request": (
         lambda emulator: emulator.fail_next("html_page"),
         {},
@@ -223,7 +294,7 @@ def test_the_log_of_a_send_names_id_and_masked_recipient_only(d360_emulator, cap
     caplog.set_level(logging.DEBUG)
     message_id = send(message="a canary text").execute({})
     logged = caplog.text + capsys.readouterr().out  # libraries log the one way, tasks the other
-    assert f"Accepted for 49…89: message id {message_id}" in logged
+    assert f"Accepted for 49…89: message {short_id(message_id)}" in logged
     for private in (TO, "canary", "cloud-key"):
         assert private not in logged
 
@@ -289,17 +360,17 @@ def test_an_account_webhook_is_waited_for(d360_emulator):
 
 
 def test_a_webhook_that_does_not_stick_is_an_error(d360_emulator):
-    d360_emulator.fail_next(faults.answers(200, {"url": URL}), path="/v1/configs/webhook")
-    d360_emulator.fail_next(faults.answers(200, {"url": None}), path="/v1/configs/webhook")
+    d360_emulator.fail_next(faults.any_response(200, {"url": URL}), path="/v1/configs/webhook")
+    d360_emulator.fail_next(faults.any_response(200, {"url": None}), path="/v1/configs/webhook")
     with pytest.raises(AirflowFailException, match="None is read back"):
         configure(headers={"X-Token": "t"}).execute({})
 
 
 def test_headers_that_do_not_stick_are_an_error(d360_emulator):
-    d360_emulator.fail_next(faults.answers(200, {"url": None}), path="/v1/configs/webhook")
-    d360_emulator.fail_next(faults.answers(200, {"url": URL}), path="/v1/configs/webhook")
+    d360_emulator.fail_next(faults.any_response(200, {"url": None}), path="/v1/configs/webhook")
+    d360_emulator.fail_next(faults.any_response(200, {"url": URL}), path="/v1/configs/webhook")
     d360_emulator.fail_next(
-        faults.answers(200, {"url": URL, "headers": {"X": "old"}}), path="/v1/configs/webhook"
+        faults.any_response(200, {"url": URL, "headers": {"X": "old"}}), path="/v1/configs/webhook"
     )
     with pytest.raises(AirflowFailException, match="is read back with other headers"):
         configure(headers={"X-Token": "t"}).execute({})
@@ -318,3 +389,102 @@ def test_header_values_reach_no_log_and_no_rendered_field(d360_emulator, caplog,
     operator.execute({})
     assert json.loads(d360_emulator.requests[1].body)["headers"] == {"X-Token": "header-canary"}
     assert "header-canary" not in caplog.text + capsys.readouterr().out
+
+
+OPERATORS: dict[Any, dict[str, Any]] = {
+    D360SendMessageOperator: {"to": TO, "message": "Hello"},
+    D360ConfigureWebhookOperator: {"url": URL},
+    D360UploadMediaOperator: {"path": "report.pdf"},
+    D360DownloadMediaOperator: {"media_id": "1", "path": "."},
+    D360DeleteMediaOperator: {"media_id": "1"},
+    D360CreateTemplateOperator: {"name": "a", "language": "en", "category": "UTILITY", "components": []},
+    D360EditTemplateOperator: {"template_id": "1", "category": "UTILITY"},
+    D360DeleteTemplateOperator: {"name": "a"},
+    D360ListTemplatesOperator: {},
+    D360TemplateApprovedSensor: {"name": "a", "language": "en"},
+}
+every_operator = pytest.mark.parametrize(
+    ("operator", "arguments"), OPERATORS.items(), ids=lambda value: getattr(value, "__name__", "")
+)
+
+
+@every_operator
+def test_every_operator_takes_its_connection_from_the_dags_defaults(operator, arguments):
+    with DAG("dag", schedule=None, default_args={"d360_conn_id": "another"}):
+        task = operator(task_id="task", **arguments)
+    assert task.d360_conn_id == "another"
+    assert task.hook.d360_conn_id == "another"
+    assert "d360_conn_id" in task.template_fields
+
+
+@pytest.mark.skipif(not hasattr(airflow.sdk, "RetryPolicy"), reason="retry policies came with Airflow 3.3")
+@every_operator
+def test_every_operator_waits_as_long_as_360dialog_asks(operator, arguments):
+    own = D360RetryPolicy()
+    assert isinstance(operator(task_id="task", **arguments).retry_policy, D360RetryPolicy)
+    assert operator(task_id="task", retry_policy=own, **arguments).retry_policy is own
+
+
+WRONG_ARGUMENTS = {
+    "preflight": (send, "maybe"),
+    "recipient_type": (send, "team"),
+    "on_newline": (send, "cut"),
+    "on_ambiguous": (send, "retry"),
+    "wait_for": (send, "seen"),
+    "on_timeout": (send, "wait"),
+    "wait_timeout": (send, "600"),
+    "ambiguity_wait_seconds": (send, "30"),
+    "level": (configure, "account"),
+    "override_all": (configure, ""),
+    "replace": (configure, "{{ params.replace }}"),
+    "confirm_seconds": (configure, True),
+}
+
+
+@pytest.mark.parametrize(("name", "case"), WRONG_ARGUMENTS.items(), ids=WRONG_ARGUMENTS)
+def test_a_wrong_argument_breaks_the_dag_file_and_is_named(name, case):
+    make, value = case
+    with pytest.raises(ValueError, match=rf"^{name} is .*; it can be "):
+        make(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["4915112345689", "A private text", "4915112345689.0", 4915112345689])
+def test_an_error_about_a_wrong_argument_quotes_neither_number_nor_text(value):
+    with pytest.raises(ValueError, match="preflight is ") as caught:
+        send(preflight=value)
+    assert str(value) not in str(caught.value)
+
+
+@pytest.mark.parametrize(("written", "flag"), [("no", False), ("TRUE", True), (1, True), ("0", False)])
+def test_a_flag_may_be_written_in_words(written, flag):
+    assert send(preflight=written).preflight is flag
+    assert configure(replace=written).replace is flag
+
+
+NEEDED = [
+    (D360UploadMediaOperator, "path"),
+    (D360DownloadMediaOperator, "media_id"),
+    (D360DownloadMediaOperator, "path"),
+    (D360DeleteMediaOperator, "media_id"),
+    (D360CreateTemplateOperator, "name"),
+    (D360CreateTemplateOperator, "language"),
+    (D360EditTemplateOperator, "template_id"),
+    (D360DeleteTemplateOperator, "name"),
+    (D360DeleteTemplateOperator, "language"),
+    (D360TemplateApprovedSensor, "name"),
+    (D360TemplateApprovedSensor, "language"),
+    (D360ConfigureWebhookOperator, "url"),
+]
+
+
+@pytest.mark.parametrize(
+    ("value", "what"), [("{{ missing }}", "None"), ("{{ [1] }}", "a list"), ("{{ '' }}", "empty")]
+)
+@pytest.mark.parametrize(("operator", "name"), NEEDED)
+def test_every_operator_refuses_what_an_upstream_task_did_not_return(
+    d360_emulator, operator, name, value, what
+):
+    task = rendered(operator(task_id="task", **{**OPERATORS[operator], name: value}), missing=None)
+    with pytest.raises(AirflowFailException, match=f"{name} is {what}"):
+        task.execute({})
+    assert d360_emulator.requests == []

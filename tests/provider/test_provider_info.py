@@ -49,6 +49,12 @@ def test_the_entry_point_leads_here():
     assert point.dist.name == INFO["package-name"]
 
 
+def test_every_option_is_documented():
+    pages = "\n".join(page.read_text() for page in (Path(__file__).parents[2] / "docs").glob("*.md"))
+    (section,) = INFO["config"].values()
+    assert [name for name in section["options"] if f"| `{name}` |" not in pages] == []
+
+
 def test_the_connection_type_is_the_one_of_its_hook():
     assert _class(CONNECTION_TYPE["hook-class-name"]).conn_type == CONNECTION_TYPE["connection-type"]
 

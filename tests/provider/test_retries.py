@@ -6,9 +6,9 @@ import airflow.sdk
 import pytest
 
 from airflow_provider_d360.api import errors
-from airflow_provider_d360.api.errors import Refusal
+from airflow_provider_d360.api.errors import ErrorDetail
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
-from airflow_provider_d360.operators.retries import D360RetryPolicy
+from airflow_provider_d360.tasks.retries import D360RetryPolicy
 
 HAS_POLICIES = hasattr(airflow.sdk, "RetryPolicy")
 needs_policies = pytest.mark.skipif(not HAS_POLICIES, reason="retry policies came with Airflow 3.3")
@@ -19,20 +19,20 @@ needs_policies = pytest.mark.skipif(not HAS_POLICIES, reason="retry policies cam
     ("error", "action", "delay"),
     [
         (
-            errors.D360RateLimitError(Refusal("Slow down", retry_after_seconds=90)),
+            errors.D360RateLimitError(ErrorDetail("Slow down", retry_after_seconds=90)),
             "retry",
             timedelta(seconds=90),
         ),
-        (errors.D360RateLimitError(Refusal("Slow down")), "retry", None),
+        (errors.D360RateLimitError(ErrorDetail("Slow down")), "retry", None),
         (
-            errors.D360UnavailableError(Refusal("Syncing", retry_after_seconds=600)),
+            errors.D360UnavailableError(ErrorDetail("Syncing", retry_after_seconds=600)),
             "retry",
             timedelta(minutes=10),
         ),
-        (errors.D360RequestError(Refusal("Wrong")), "fail", None),
-        (errors.D360AuthError(Refusal("Wrong key")), "fail", None),
-        (errors.D360RecipientError(Refusal("Not there")), "fail", None),
-        (errors.D360AmbiguousError(Refusal("Lost")), "fail", None),
+        (errors.D360RequestError(ErrorDetail("Wrong")), "fail", None),
+        (errors.D360AuthError(ErrorDetail("Wrong key")), "fail", None),
+        (errors.D360RecipientError(ErrorDetail("Not there")), "fail", None),
+        (errors.D360AmbiguousError(ErrorDetail("Lost")), "fail", None),
         (ValueError("ours"), "default", None),
     ],
 )
@@ -43,13 +43,17 @@ def test_each_error_is_retried_when_and_only_when_that_can_help(error, action, d
 
 @needs_policies
 def test_a_lost_answer_is_retried_when_somebody_asked_for_it():
-    lost = errors.D360AmbiguousError(Refusal("Lost"))
+    lost = errors.D360AmbiguousError(ErrorDetail("Lost"))
     assert D360RetryPolicy(resend_ambiguous=True).evaluate(lost, 1, 3).action.value == "retry"
 
 
 def test_a_policy_survives_serialization():
     policy = D360RetryPolicy(resend_ambiguous=True)
     assert D360RetryPolicy.deserialize(policy.serialize()).resend_ambiguous is True
+
+
+def test_a_policy_of_another_version_is_restored_from_what_is_known_of_it():
+    assert D360RetryPolicy.deserialize({"added_later": 1}).resend_ambiguous is False
 
 
 def send(**arguments):

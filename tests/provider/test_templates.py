@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_d360.api.templates import Verdict
-from airflow_provider_d360.compat import AirflowFailException
+from airflow_provider_d360.api.endpoints.templates import Verdict
+from airflow_provider_d360.compat import AirflowFailException, get_connection_async
 from airflow_provider_d360.emulator import faults
+from airflow_provider_d360.hooks import d360 as hooks
 from airflow_provider_d360.operators.templates import (
     D360CreateTemplateOperator,
     D360DeleteTemplateOperator,
@@ -45,7 +46,7 @@ def methods(emulator):
     return [request.method for request in emulator.requests]
 
 
-def test_a_template_is_created_with_its_blanks_as_they_are(d360_emulator):
+def test_a_template_is_created_with_its_placeholders_as_they_are(d360_emulator):
     with DAG("dag", schedule=None):
         operator = create(name="{{ who }}", options={"allow_category_change": True})
     operator.render_template_fields({"who": "greeting"})
@@ -62,9 +63,7 @@ def test_creating_it_again_changes_nothing(d360_emulator):
 
 def test_a_template_of_other_content_is_not_taken_for_the_same(d360_emulator):
     create().execute({})
-    with pytest.raises(
-        AirflowFailException, match=r"is there in en_US, with other content.*D360EditTemplate"
-    ):
+    with pytest.raises(AirflowFailException, match=r"exists in en_US, with other content.*D360EditTemplate"):
         create(components=[{"type": "BODY", "text": "Bye"}]).execute({})
 
 
@@ -74,6 +73,43 @@ def test_a_creation_whose_answer_was_lost_is_its_own_duplicate(d360_emulator):
     assert create().execute({}) == d360_emulator.templates.stored[0].template_id
     assert len(d360_emulator.templates.stored) == 1
     assert methods(d360_emulator) == ["GET", "POST", "POST", "GET"]
+
+
+ABSENT = ["None", "", " ", "nan", None, "[]"]
+
+
+@pytest.mark.parametrize("value", ABSENT)
+@pytest.mark.parametrize("field", ["name", "status", "language"])
+def test_a_filter_that_renders_to_nothing_does_not_list_all_templates(d360_emulator, field, value):
+    operator = D360ListTemplatesOperator(task_id="list", **{field: "{{ x }}"})
+    setattr(operator, field, value)
+    with pytest.raises(AirflowFailException, match=field):
+        operator.execute({})
+    assert d360_emulator.requests == []
+
+
+@pytest.mark.parametrize("value", ABSENT)
+def test_a_category_that_renders_to_nothing_is_compared_and_changed_by_nobody(d360_emulator, value):
+    for task in (
+        sensor(category="{{ x }}"),
+        D360EditTemplateOperator(task_id="edit", template_id="1", category="{{ x }}"),
+    ):
+        task.category = value
+        with pytest.raises(AirflowFailException, match="category is"):
+            task.execute({})
+    assert d360_emulator.requests == []
+
+
+@pytest.mark.parametrize("language", ["en-US", "english", "EN US", True])
+def test_a_language_that_cannot_be_one_is_not_waited_for(d360_emulator, language):
+    for task in (
+        sensor(language=language),
+        D360ListTemplatesOperator(task_id="list", language=language),
+        D360DeleteTemplateOperator(task_id="delete", name="greeting", language=language),
+    ):
+        with pytest.raises(AirflowFailException, match="language is no language code"):
+            task.execute({})
+    assert d360_emulator.requests == []
 
 
 def test_a_creation_that_is_refused_fails_at_once(d360_emulator):
@@ -112,7 +148,7 @@ def test_the_sensor_fails_at_once_with_the_reason(d360_emulator):
 def test_the_sensor_waits_out_limits_and_outages_but_not_a_wrong_key(d360_emulator, monkeypatch):
     stored = d360_emulator.templates.add(CONTENT, status="approved")
     d360_emulator.fail_next(faults.too_many_requests(retry_after=3600))
-    d360_emulator.fail_next(faults.answers(503, "down", accepts=False))
+    d360_emulator.fail_next(faults.any_response(503, "down", accepts=False))
     assert sensor().execute({}) == stored.template_id
     whole = {**json.loads(d360_emulator.connection()), "password": "wrong"}
     monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", json.dumps(whole))
@@ -170,6 +206,7 @@ def test_the_trigger_waits_until_the_template_is_approved_and_may_run_twice(d360
         "state": "approved",
         "reason": "Template greeting in en_US is approved",
         "template_id": stored.template_id,
+        "category": "UTILITY",
     }
     assert operator.execute_complete({}, event) == stored.template_id
     assert fired(deferred(operator).trigger) == event
@@ -194,6 +231,27 @@ def test_a_wrong_key_reaches_the_task_through_the_trigger(d360_emulator, monkeyp
     assert event["reason"].startswith("D360AuthError with connection 'd360_default'")
 
 
+def test_a_failed_look_up_of_the_connection_is_repeated(d360_emulator, monkeypatch, caplog):
+    d360_emulator.templates.add(CONTENT, status="approved")
+    look_up, failures = get_connection_async, [OSError("a canary"), OSError("a canary")]
+
+    async def fail_at_first(conn_id):
+        if failures:
+            raise failures.pop()
+        return await look_up(conn_id)
+
+    monkeypatch.setattr(hooks, "get_connection_async", fail_at_first)
+    assert fired(deferred(sensor(deferrable=True)).trigger)["state"] == "approved"
+    assert failures == []
+    assert "canary" not in caplog.text
+
+
+def test_a_look_up_of_the_connection_that_keeps_failing_is_an_error(d360_emulator, monkeypatch):
+    monkeypatch.setattr("airflow_provider_d360.triggers.templates._LOOK_UP_SECONDS", 0)
+    with pytest.raises(Exception, match="nowhere"):
+        fired(deferred(sensor(deferrable=True, d360_conn_id="nowhere")).trigger)
+
+
 def test_soft_fail_skips_after_a_deferral_too(d360_emulator):
     operator = sensor(deferrable=True, soft_fail=True)
     event = to_event(Verdict("refused", "Template greeting is rejected"))
@@ -204,7 +262,7 @@ def test_soft_fail_skips_after_a_deferral_too(d360_emulator):
 @pytest.mark.parametrize(
     ("event", "verdict"),
     [
-        (to_event(Verdict("approved", "yes", "1")), Verdict("approved", "yes", "1")),
+        (to_event(Verdict("approved", "yes", "1", "UTILITY")), Verdict("approved", "yes", "1", "UTILITY")),
         (to_event(Verdict("refused", "no")), Verdict("refused", "no")),
         ({"state": "from a newer version"}, Verdict("refused", "None")),
     ],
@@ -214,7 +272,7 @@ def test_an_event_is_read_as_it_was_written(event, verdict):
 
 
 def test_templates_are_listed_over_several_pages_without_their_components(d360_emulator, monkeypatch):
-    monkeypatch.setattr("airflow_provider_d360.api.templates._MOST", 2)
+    monkeypatch.setattr("airflow_provider_d360.api.endpoints.templates._MOST", 2)
     for number in range(5):
         d360_emulator.templates.add({**CONTENT, "name": f"t{number}"}, status="approved")
     found = D360ListTemplatesOperator(task_id="list", status="APPROVED").execute({})
@@ -246,3 +304,120 @@ def test_a_template_is_deleted_in_all_languages_or_in_one(d360_emulator):
     assert D360DeleteTemplateOperator(**delete).execute({}) == ["en_US", "fr"]
     assert D360DeleteTemplateOperator(**delete).execute({}) == []
     assert d360_emulator.templates.stored == []
+
+
+AUTHENTICATION = [
+    {"type": "BODY", "add_security_recommendation": True},
+    {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy code"}]},
+]
+LISTED = [
+    {"type": "BODY", "text": "*{{1}}* is your code.", "add_security_recommendation": True},
+    {
+        "type": "BUTTONS",
+        "buttons": [
+            {
+                "type": "URL",
+                "text": "Copy code",
+                "url": "https://www.whatsapp.com/otp/code/?otp_type=COPY_CODE&code=otp{{1}}",
+                "example": ["https://www.whatsapp.com/otp/code/?otp_type=COPY_CODE&code=otp123456"],
+            }
+        ],
+    },
+]
+
+
+def test_an_authentication_template_may_be_created_again(d360_emulator):
+    listed = {**CONTENT, "category": "AUTHENTICATION", "components": LISTED}
+    stored = d360_emulator.templates.add(listed, status="approved")
+    again = create(category="AUTHENTICATION", components=AUTHENTICATION)
+    assert again.execute({}) == stored.template_id
+    assert methods(d360_emulator) == ["GET"]
+    edit = D360EditTemplateOperator(task_id="edit", template_id=stored.template_id, components=AUTHENTICATION)
+    edit.execute({})
+    assert methods(d360_emulator) == ["GET", "GET"]
+
+
+def test_a_template_with_named_placeholders_is_created_as_one(d360_emulator):
+    create(components=[{"type": "BODY", "text": "Hi {{name}}"}]).execute({})
+    (stored,) = d360_emulator.templates.stored
+    assert stored.content["parameter_format"] == "NAMED"
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_category_that_whatsapp_changed_is_a_warning_or_a_failure(
+    d360_emulator, caplog, capsys, deferrable
+):
+    stored = d360_emulator.templates.add({**CONTENT, "category": "MARKETING"}, status="approved")
+
+    def wait(**arguments):
+        operator = sensor(deferrable=deferrable, **arguments)
+        if not deferrable:
+            return operator.execute({})
+        return operator.execute_complete({}, fired(deferred(operator).trigger))
+
+    change = "WhatsApp changed the category from UTILITY to MARKETING"
+    assert wait() == stored.template_id
+    assert change not in capsys.readouterr().out + caplog.text  # where it goes depends on Airflow
+    assert wait(category="UTILITY") == stored.template_id
+    assert change in capsys.readouterr().out + caplog.text
+    assert create().execute({}) == stored.template_id
+    for operator in (
+        lambda: wait(category="UTILITY", on_category_change="fail"),
+        lambda: create(on_category_change="fail").execute({}),
+    ):
+        with pytest.raises(AirflowFailException, match=change):
+            operator()
+
+
+@pytest.mark.parametrize("make", [create, sensor])
+def test_another_choice_for_a_changed_category_is_refused_at_once(make):
+    with pytest.raises(ValueError, match="on_category_change is 'ignore'; it can be 'warn' or 'fail'"):
+        make(on_category_change="ignore")
+
+
+@pytest.mark.parametrize("arguments", [{"category": "utility"}, {"language": "en-US"}, {"name": None}])
+def test_a_definition_that_is_certain_to_be_rejected_costs_no_request(d360_emulator, arguments):
+    with pytest.raises(AirflowFailException, match="D360RequestError"):
+        create(**arguments).execute({})
+    assert d360_emulator.requests == []
+
+
+@pytest.mark.parametrize("name", [None, "", "None"])
+def test_a_name_that_renders_to_nothing_deletes_nothing(d360_emulator, name):
+    d360_emulator.templates.add(CONTENT, status="approved")
+    for language in (None, "en_US"):
+        operator = D360DeleteTemplateOperator(task_id="delete", name=name, language=language)
+        with pytest.raises(AirflowFailException, match="name is"):
+            operator.execute({})
+    assert d360_emulator.requests == []
+
+
+@pytest.mark.parametrize("language", [None, "", "None"])
+def test_a_language_that_renders_to_nothing_does_not_delete_all_languages(d360_emulator, language):
+    d360_emulator.templates.add(CONTENT, status="approved")
+    operator = D360DeleteTemplateOperator(task_id="delete", name="greeting", language="{{ x }}")
+    operator.language = language  # as a DAG that renders native objects does
+    with pytest.raises(AirflowFailException, match=r"language is (None|empty)"):
+        operator.execute({})
+    assert len(d360_emulator.templates.stored) == 1
+
+
+@pytest.mark.parametrize("template_id", ["", None, "None"])
+def test_an_edit_without_an_id_is_refused(d360_emulator, template_id):
+    operator = D360EditTemplateOperator(task_id="edit", template_id=template_id, category="MARKETING")
+    with pytest.raises(AirflowFailException, match=r"template_id is (None|empty)"):
+        operator.execute({})
+    assert d360_emulator.requests == []
+
+
+def test_an_edit_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="needs components or category"):
+        D360EditTemplateOperator(task_id="edit", template_id="1")
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize("name", [None, "", "None"])
+def test_nobody_waits_for_a_template_without_a_name(d360_emulator, name, deferrable):
+    with pytest.raises(AirflowFailException, match="name is"):
+        sensor(name=name, deferrable=deferrable).execute({})
+    assert d360_emulator.requests == []

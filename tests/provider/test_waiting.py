@@ -5,12 +5,14 @@ import math
 import threading
 import time
 import types
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from airflow.exceptions import AirflowRescheduleException, TaskDeferred
 
 from airflow_provider_d360.api.events import read_events
+from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_d360.emulator import faults
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
@@ -86,7 +88,7 @@ def test_a_send_that_waits_sends_in_the_worker_and_resumes_when_the_message_has_
     tell(store, sent.message_id, "sent")
     tell(store, sent.message_id, "delivered")
     event = event_of(deferred.trigger)
-    resumed = getattr(send(wait_for="delivered"), deferred.method_name)(context(), event)
+    resumed = getattr(send(wait_for="delivered"), deferred.method_name)(context(), event, **deferred.kwargs)
     assert resumed == sent.message_id
 
 
@@ -104,7 +106,7 @@ def test_a_message_that_fails_later_fails_the_task_as_a_refusal_at_sending_would
     tell(store, message_id, "failed", **FAILURE)
     event = event_of(deferred.trigger)
     with pytest.raises(AirflowFailException, match=r"D360RecipientError: .*131026 .*not on WhatsApp"):
-        send(wait_for="read").resume_after_wait(context(), event)
+        send(wait_for="read").resume_after_wait(context(), event, **deferred.kwargs)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +121,13 @@ def test_when_the_time_is_over_the_policy_decides(
     deferred = defer(operator)
     event = event_of(deferred.trigger)
     if end is None:
-        assert operator.resume_after_wait(context(), event) == d360_emulator.sent[0].message_id
+        assert (
+            operator.resume_after_wait(context(), event, **deferred.kwargs)
+            == d360_emulator.sent[0].message_id
+        )
     else:
         with pytest.raises(end, match="accepted, but is not read in time"):
-            operator.resume_after_wait(context(), event)
+            operator.resume_after_wait(context(), event, **deferred.kwargs)
 
 
 @pytest.mark.parametrize("wait_timeout", ["600", None, -1, [5], float("nan"), float("inf"), timedelta(-1)])
@@ -150,7 +155,9 @@ def test_nothing_is_sent_that_nobody_could_wait_for(d360_emulator, monkeypatch, 
 def test_a_trigger_that_breaks_never_makes_the_task_send_again(d360_emulator):
     operator = send(wait_for="read", retries=2)
     failed = {"error": "Trigger failure", "traceback": ["AirflowNotFoundException: d360_stroe"]}
-    with pytest.raises(AirflowFailException, match="The message was accepted, but nobody could wait for it"):
+    with pytest.raises(
+        AirflowFailException, match="The message was accepted, but waiting for its status failed"
+    ):
         operator.resume_execution("__fail__", failed, context())
 
 
@@ -160,7 +167,7 @@ def test_a_thousand_who_wait_look_the_stores_connection_up_once(store, monkeypat
     async def look_up(conn_id):
         lookups.append(conn_id)
         await asyncio.sleep(0.05)
-        path = store._database._url.database
+        path = store.url.database
         return types.SimpleNamespace(conn_id=conn_id, conn_type="sqlite", host=path)
 
     monkeypatch.setenv("AIRFLOW__D360__STORE_CONN_ID", "d360_store")
@@ -168,28 +175,115 @@ def test_a_thousand_who_wait_look_the_stores_connection_up_once(store, monkeypat
     tell(store, "wamid.1", "delivered")
 
     async def all_of_them():
-        trigger = D360MessageStatusTrigger(message_id="wamid.1", status="delivered", until=time.time() + 5)
+        trigger = D360MessageStatusTrigger(message_id="wamid.1", status="delivered", until=time.time() + 60)
         return await asyncio.gather(*(anext(trigger.run()) for _ in range(1000)))
 
     assert {event.payload["state"] for event in asyncio.run(all_of_them())} == {"reached"}
     assert lookups == ["d360_store"]
 
 
-def test_a_lookup_that_fails_is_tried_again_by_who_comes_next(store, monkeypatch):
-    async def fail(conn_id):
-        raise ValueError("no such connection")
+class LookUps:
+    """Look-ups of the store's connection, the first of which fail, as when the API server restarts."""
 
-    trigger = D360MessageStatusTrigger(message_id="wamid.1", status="delivered", until=time.time())
+    def __init__(self, store, monkeypatch, fails=0.0):
+        self.store, self.fails, self.times, self.go_on = store, fails, [], None
+        monkeypatch.setenv("AIRFLOW__D360__STORE_CONN_ID", "d360_store")
+        monkeypatch.setattr(triggers, "get_connection_async", self)
+        monkeypatch.setattr(triggers, "_FIRST_BACK_OFF_SECONDS", 0.02)
+        monkeypatch.setattr(triggers, "_POLL_SECONDS", 0.02)
+
+    async def __call__(self, conn_id):
+        self.times.append(time.monotonic())
+        if self.go_on:
+            await self.go_on.wait()
+        await asyncio.sleep(0)
+        if len(self.times) <= self.fails:
+            raise OSError("a canary of a secrets backend")
+        return types.SimpleNamespace(conn_id=conn_id, conn_type="sqlite", host=self.store.url.database)
+
+
+async def first_event(trigger):
+    return await anext(trigger.run())
+
+
+def test_a_failed_look_up_fails_no_waiting_task_and_is_repeated_for_all_with_back_off(
+    store, monkeypatch, caplog
+):
+    look_ups = LookUps(store, monkeypatch, fails=3)
+    tell(store, "wamid.1", "delivered")
+
+    async def all_of_them():
+        trigger = D360MessageStatusTrigger(message_id="wamid.1", status="delivered", until=time.time() + 60)
+        return await asyncio.gather(*(anext(trigger.run()) for _ in range(100)))
+
+    assert {event.payload["state"] for event in asyncio.run(all_of_them())} == {"reached"}
+    assert len(look_ups.times) == 4
+    waits = [later - earlier for earlier, later in zip(look_ups.times, look_ups.times[1:], strict=False)]
+    assert waits[0] >= 0.02
+    assert waits[2] >= 0.08
+    assert caplog.text.count("The store's connection cannot be looked up (OSError), trying again") == 3
+    assert "canary" not in caplog.text
+
+
+def test_a_look_up_that_never_succeeds_ends_each_waiting_in_its_own_time(store, monkeypatch):
+    LookUps(store, monkeypatch, fails=math.inf)
+    monkeypatch.setattr(triggers, "_STORE_AWAY_SECONDS", 0.1)
+    assert event_of(late())["state"] == "timeout"
+
+
+def test_a_trigger_that_is_cancelled_does_not_cancel_the_look_up_of_the_others(store, monkeypatch):
+    look_ups = LookUps(store, monkeypatch)
+    tell(store, "wamid.1", "delivered")
+
+    async def one_leaves():
+        look_ups.go_on = asyncio.Event()
+        trigger = D360MessageStatusTrigger(message_id="wamid.1", status="delivered", until=time.time() + 60)
+        leaves, stays = (asyncio.create_task(first_event(trigger)) for _ in range(2))
+        await asyncio.sleep(0.05)
+        leaves.cancel()
+        await asyncio.wait([leaves])
+        look_ups.go_on.set()
+        return await asyncio.wait_for(stays, 60)
+
+    assert asyncio.run(one_leaves()).payload["state"] == "reached"
+    assert len(look_ups.times) == 1
+
+
+def test_a_look_up_that_was_cancelled_is_begun_again_by_the_next_trigger(store, monkeypatch):
+    look_ups = LookUps(store, monkeypatch)
+    tell(store, "wamid.1", "delivered")
+    trigger = D360MessageStatusTrigger(message_id="wamid.1", status="delivered", until=time.time() + 60)
 
     async def twice():
-        with monkeypatch.context() as patch:
-            patch.setenv("AIRFLOW__D360__STORE_CONN_ID", "d360_store")
-            patch.setattr(triggers, "get_connection_async", fail)
-            with pytest.raises(ValueError, match="no such connection"):
-                await anext(trigger.run())
-        return await anext(trigger.run())
+        look_ups.go_on = asyncio.Event()
+        first = asyncio.create_task(first_event(trigger))
+        await asyncio.sleep(0.05)
+        triggers._watches[asyncio.get_running_loop()].cancel()
+        await asyncio.wait([first])
+        look_ups.go_on.set()
+        return await asyncio.wait_for(anext(trigger.run()), 60)
 
-    assert asyncio.run(twice()).payload["state"] == "timeout"
+    assert asyncio.run(twice()).payload["state"] == "reached"
+
+
+EVENT = {"state": "reached", "status": "read"}
+
+
+def test_an_event_of_another_version_is_understood_in_both_directions(store):
+    assert (
+        send(wait_for="read").resume_after_wait(context(), {**EVENT, "added_later": 1}, "wamid.1")
+        == "wamid.1"
+    )
+    assert sensor().execute_complete(context(), {**EVENT, "added_later": 1}) == "read"
+    assert sensor().execute_complete(context(), {"state": "reached"}) == "accepted"
+
+
+@pytest.mark.parametrize("event", [None, {}, "reached", {**EVENT, "state": "expired"}, {"status": "read"}])
+def test_an_event_that_says_nothing_is_never_taken_for_success(store, event):
+    with pytest.raises(AirflowFailException, match="need the same version"):
+        sensor().execute_complete(context(), event)
+    with pytest.raises(AirflowFailException, match="need the same version"):
+        send(wait_for="read").resume_after_wait(context(), event, "wamid.1")
 
 
 def test_an_event_loop_that_has_ended_keeps_no_connection(store, monkeypatch):
@@ -197,7 +291,7 @@ def test_an_event_loop_that_has_ended_keeps_no_connection(store, monkeypatch):
     monkeypatch.setattr(StatusWatch, "close", lambda watch: closed.append(watch))
     tell(store, "wamid.1", "delivered")
     for _ in range(3):
-        event_of(D360MessageStatusTrigger(message_id="wamid.1", status="delivered", until=time.time() + 5))
+        event_of(D360MessageStatusTrigger(message_id="wamid.1", status="delivered", until=time.time() + 60))
     assert len(closed) >= 2
     assert len(triggers._watches) == 1
 
@@ -206,9 +300,11 @@ def test_a_thousand_who_wait_share_one_query_an_interval(store):
     queries = []
 
     class Counting:
-        def status_of(self, message_ids):
+        statuses = property(lambda self: self)
+
+        def current(self, message_ids):
             queries.append(len(message_ids))
-            return store.status_of(message_ids)
+            return store.statuses.current(message_ids)
 
     async def all_of_them():
         watch = StatusWatch(Counting(), 0.05)
@@ -221,6 +317,18 @@ def test_a_thousand_who_wait_share_one_query_an_interval(store):
     assert {status.status for status in asyncio.run(all_of_them())} == {"delivered"}
     assert queries[0] == 1000
     assert len(queries) < 200
+
+
+def test_a_status_that_does_not_exist_fails_the_one_who_waits_for_it_and_nobody_else(store):
+    async def both():
+        watch = StatusWatch(store, 0.01)
+        other = asyncio.create_task(watch.wait("wamid.1", "delivered"))
+        with pytest.raises(ValueError, match="status is 'answered'"):
+            await watch.wait("wamid.1", "answered")
+        tell(store, "wamid.1", "delivered")
+        return await asyncio.wait_for(other, 60)
+
+    assert asyncio.run(both()).status == "delivered"
 
 
 class Troubled:
@@ -239,12 +347,14 @@ class Troubled:
     def close(self):
         self.store.close()
 
-    def status_of(self, message_ids):
+    statuses = property(lambda self: self)
+
+    def current(self, message_ids):
         self.asked.append(len(message_ids))
         time.sleep(self.takes)
         if len(self.asked) <= self.fails:
             raise StoreUnavailableError("away")
-        return self.store.status_of(message_ids)
+        return self.store.statuses.current(message_ids)
 
 
 def late(message_id="wamid.1"):
@@ -263,8 +373,10 @@ def test_the_time_is_over_only_when_the_store_was_asked_after_it(store):
     until, answers = time.time() + 0.2, []
 
     class Slow:
-        def status_of(self, message_ids):
-            answers.append(store.status_of(message_ids))
+        statuses = property(lambda self: self)
+
+        def current(self, message_ids):
+            answers.append(store.statuses.current(message_ids))
             if len(answers) == 1:  # the status comes while this answer, which does not know it, is on its way
                 tell(store, "wamid.1", "read")
                 time.sleep(max(0.0, until - time.time()) + 0.01)
@@ -306,10 +418,12 @@ def test_who_is_cancelled_while_the_store_is_asked_leaves_the_others_alone(store
     asked, go_on = threading.Event(), threading.Event()
 
     class Slow:
-        def status_of(self, message_ids):
+        statuses = property(lambda self: self)
+
+        def current(self, message_ids):
             asked.set()
             assert go_on.wait(5)
-            return store.status_of(message_ids)
+            return store.statuses.current(message_ids)
 
     async def one_of_three():
         watch = StatusWatch(Slow(), 0.01)
@@ -319,7 +433,7 @@ def test_who_is_cancelled_while_the_store_is_asked_leaves_the_others_alone(store
         leaves.cancel()
         await asyncio.wait([leaves])
         go_on.set()
-        found = await asyncio.wait_for(asyncio.gather(*stay), 5)
+        found = await asyncio.wait_for(asyncio.gather(*stay), 60)
         return leaves.cancelled(), found, watch._waiting
 
     tell(store, "wamid.1", "read")
@@ -332,11 +446,13 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(store):
     class Flaky:
         fails = 2
 
-        def status_of(self, message_ids):
+        statuses = property(lambda self: self)
+
+        def current(self, message_ids):
             if self.fails:
                 self.fails -= 1
                 raise StoreUnavailableError("away")
-            return store.status_of(message_ids)
+            return store.statuses.current(message_ids)
 
     tell(store, "wamid.1", "read")
     watch = StatusWatch(Flaky(), 0.01)
@@ -454,14 +570,49 @@ def test_every_mode_ends_as_airflows_sensors_do(store, monkeypatch, mode, policy
 
 def test_a_deferred_sensor_says_what_it_waited_for(store, monkeypatch):
     monkeypatch.setattr(triggers, "_POLL_SECONDS", 0.05)
-    with pytest.raises(AirflowSensorTimeout, match=r"wamid\.1 is not delivered after 1 s"):
+    with pytest.raises(AirflowSensorTimeout, match=f"{short_id('wamid.1')} is not delivered after 1 s"):
         wait_deferred(sensor(deferrable=True, timeout=0.6), context())
 
 
-@pytest.mark.parametrize("nothing", [None, "", "None"])
-def test_a_sensor_without_an_id_does_not_wait_for_days(store, nothing):
-    with pytest.raises(AirflowFailException, match="no message id"):
-        D360MessageStatusSensor(task_id="wait", message_id=nothing).execute(context())
+@pytest.mark.parametrize("nothing", [None, "", " ", "None", "nan", float("nan")])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_sensor_without_an_id_does_not_wait_for_days(store, mode, nothing):
+    more, _ = MODES[mode]
+    with pytest.raises(AirflowFailException, match=r"message_id is (None|empty|nan)\."):
+        D360MessageStatusSensor(task_id="wait", message_id=nothing, **more).execute(context())
+
+
+class Lazy(Sequence):
+    """What an XComArg of a mapped task resolves to."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return ["wamid.1", "wamid.2"][index]
+
+
+@pytest.mark.parametrize(
+    "several", [["wamid.1"], ("wamid.1", "wamid.2"), Lazy(), [], "['wamid.1', 'wamid.2']", "()"]
+)
+def test_a_sensor_of_several_ids_says_how_to_map_it(store, several):
+    with pytest.raises(
+        AirflowFailException,
+        match=r"is a list.*D360MessageStatusSensor\.partial\(…\)\.expand\(message_id=…\)",
+    ):
+        D360MessageStatusSensor(task_id="wait", message_id=several).execute(context())
+
+
+@pytest.mark.parametrize("no_id", [{"message_id": "wamid.1"}, 1.5, True, "two words", "line\nbreak"])
+def test_a_sensor_of_something_else_than_an_id_fails_at_once(store, no_id):
+    with pytest.raises(AirflowFailException, match=r"message_id is .*and no id"):
+        D360MessageStatusSensor(task_id="wait", message_id=no_id).execute(context())
+
+
+@pytest.mark.parametrize("value", ["maybe", "", "{{ params.deferrable }}"])
+def test_whether_a_sensor_is_deferrable_is_true_or_false(value):
+    with pytest.raises(ValueError, match=r"deferrable is .*; it can be true or false"):
+        sensor(deferrable=value)
 
 
 def test_a_sensor_whose_store_is_away_pokes_again(store, monkeypatch):
@@ -469,7 +620,7 @@ def test_a_sensor_whose_store_is_away_pokes_again(store, monkeypatch):
         raise StoreUnavailableError("away")
 
     waiting = sensor()
-    monkeypatch.setattr(waiting.store, "status_of", fail)
+    monkeypatch.setattr(waiting.store.statuses, "current", fail)
     assert waiting.poke(context()) is False
 
 
@@ -480,9 +631,9 @@ def test_a_status_that_does_not_exist_breaks_the_dag_file_at_once():
         send(wait_for="seen")
 
 
-def test_what_a_task_sends_stands_in_the_outbox(d360_emulator, store):
+def test_what_a_task_sends_stands_in_the_ledger(d360_emulator, store):
     message_id = send().execute(context(map_index=3, try_number=2))
-    entry = store.sent(message_id)
+    entry = store.ledger.find(short_id(message_id))
     assert (entry.dag_id, entry.run_id, entry.task_id, entry.map_index, entry.try_number) == (
         "dag",
         "run",
@@ -492,22 +643,6 @@ def test_what_a_task_sends_stands_in_the_outbox(d360_emulator, store):
     )
     assert (entry.recipient, entry.conn_id) == ("49…89", "d360_default")
     assert entry.intent == d360_emulator.sent[0].body["biz_opaque_callback_data"]
-
-
-def test_without_a_configured_store_nothing_is_written(d360_emulator, monkeypatch):
-    def fail():
-        raise AssertionError("nobody asked for a store")
-
-    monkeypatch.setattr("airflow_provider_d360.store.configured.configured_store", fail)
-    assert send().execute(context())
-
-
-def test_a_broken_store_never_fails_a_message_that_is_out(d360_emulator, monkeypatch, tmp_path, caplog):
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "no" / "such" / "folder" / "d360.sqlite"))
-    assert send().execute(context()) == d360_emulator.sent[0].message_id
-    monkeypatch.setenv("AIRFLOW__D360__STORE_CONN_ID", "no_such_connection")
-    assert send().execute(context()) == d360_emulator.sent[1].message_id
-    assert "The message store cannot be used" in caplog.text
 
 
 def arrive(emulator, store):
@@ -549,26 +684,14 @@ def test_a_killed_try_is_settled_by_a_status_with_its_intent(d360_emulator, stor
 
 
 def test_on_premise_does_not_wait_for_a_proof_that_cannot_come(d360_emulator, store, monkeypatch):
-    def ask(intent, wait_seconds):
+    def forbidden(seconds):
         raise AssertionError("nobody knows there")
 
-    monkeypatch.setattr("airflow_provider_d360.operators.messages.find_by_intent", ask)
+    monkeypatch.setattr("airflow_provider_d360.sending.recorded.Pause", forbidden)
     monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", d360_emulator.connection("on_premise"))
     d360_emulator.fail_next(faults.accepted_and_cut_off())
     with pytest.raises(AirflowFailException, match="D360AmbiguousError"):
         send().execute(context())
-
-
-def test_the_link_leads_to_the_messages_page_where_there_is_one(d360_emulator, store, monkeypatch):
-    operator = send()
-    (link,) = operator.operator_extra_links
-    assert link.get_link(operator, ti_key=None) == ""
-    monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_ENABLED", "True")
-    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
-    assert link.get_link(operator, ti_key=None) == ""
-    operator.execute(context())
-    message_id = d360_emulator.sent[0].message_id.replace("=", "%3D")
-    assert link.get_link(operator, ti_key=None) == f"https://airflow.example/d360/messages/{message_id}"
 
 
 @pytest.mark.parametrize("poison", ["\ud800", "nul\0", 123])
@@ -579,7 +702,7 @@ def test_an_id_that_no_database_takes_does_not_starve_the_others(store, poison):
         good = asyncio.create_task(watch.wait("wamid.1", "read"))
         await asyncio.sleep(0.05)
         tell(store, "wamid.1", "read")
-        found = await asyncio.wait_for(good, 5)
+        found = await asyncio.wait_for(good, 60)
         lost.cancel()
         return found
 

@@ -25,9 +25,9 @@ class Postgres:
     """
     One server on a Unix socket; it refuses to run as root, so root runs it as somebody else.
 
-    :param programs: Where ``initdb`` and ``postgres`` are.
-    :param where: In which directory to keep the data; the system's for temporary files by default.
-    :param settings: More of its settings.
+    :param programs: The directory of ``initdb`` and ``postgres``.
+    :param where: The directory for the data; by default the system's for temporary files.
+    :param settings: Further settings of the server, as ``name=value``.
     """
 
     def __init__(self, programs: Path, where: str | None = None, settings: Sequence[str] = ()) -> None:
@@ -94,6 +94,12 @@ class Postgres:
         self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
 
+    def new_schema(self) -> str:
+        """Create an empty schema in one database for all, and return its URL: much faster than a database."""
+        name = f"schema{next(self._numbers)}"
+        self.execute(f"CREATE SCHEMA {name}")
+        return f"{self.url('postgres')}&options=-csearch_path%3D{name}"
+
     def url(self, name: str) -> str:
         return f"postgresql://d360@/{name}?host={self.home}"
 
@@ -108,31 +114,26 @@ class Postgres:
 
 
 def find_programs() -> Path | None:
-    """Find PostgreSQL's programs, newest first; on Debian, root installs them when they are missing."""
-    found = _installed()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        # Without a runlevel, Debian does not start the server that comes with the package.
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", "postgresql"]):
-            subprocess.run(["apt-get", "--quiet", *command], env=environment, check=False)  # noqa: S607
-        found = _installed()
-    return found
+    """Return the directory of the newest PostgreSQL's programs; None without a PostgreSQL."""
+    on_path = shutil.which("initdb")
+    places = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: _version(place.parent.name), reverse=True
+    )
+    places += [Path(on_path).parent] if on_path else []
+    return next((place for place in places if (place / "initdb").exists()), None)
 
 
 def serve() -> Iterator[Postgres]:
-    """Serve for the tests of one session."""
+    """Run a server for the tests of one session; without PostgreSQL, they are skipped."""
     programs = find_programs()
     if programs is None:
-        pytest.skip("PostgreSQL is not installed, and only root can do that")
+        pytest.skip("PostgreSQL is not installed: run `make system-packages` as root, or install it")
     with Postgres(programs, settings=["fsync=off"]) as server:  # it is never cut off from power here
         yield server
 
 
-def _installed() -> Path | None:
-    on_path = shutil.which("initdb")
-    places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
-    places += [Path(on_path).parent] if on_path else []
-    return next((place for place in places if (place / "initdb").exists()), None)
+def _version(name: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in name.split(".") if part.isdecimal())
 
 
 def _exists(name: str) -> bool:

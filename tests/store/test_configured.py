@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_d360.api.events import StatusEvent
 from airflow_provider_d360.store import Store
 from airflow_provider_d360.store.configured import configured_store, purge, store_url
+from tests.store.entries import entry, record
 
 
 class Connection:
@@ -25,7 +26,7 @@ class Connection:
 
 def test_without_configuration_it_is_a_file_in_airflows_home(monkeypatch):
     store = configured_store()
-    store.ping()
+    store.check_writable()
     store.close()
     assert "d360.sqlite" in os.listdir(os.environ["AIRFLOW_HOME"])  # noqa: PTH208
 
@@ -33,7 +34,7 @@ def test_without_configuration_it_is_a_file_in_airflows_home(monkeypatch):
 def test_the_file_may_be_elsewhere(monkeypatch, tmp_path):
     monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", f"{tmp_path}/mine.db")
     store = configured_store()
-    store.ping()
+    store.check_writable()
     store.close()
     assert "mine.db" in {file.name for file in tmp_path.iterdir()}
 
@@ -66,6 +67,15 @@ def test_a_connection_to_something_else_is_refused_by_name(conn_type, host):
         store_url(Connection(conn_type, host))
 
 
+@pytest.mark.parametrize("extra", ['{"sslpassword": "secret"', '["secret"]', '"secret"'])
+def test_a_connection_whose_extra_is_no_object_is_refused_without_a_word_of_it(extra):
+    connection = Connection()
+    connection.extra = extra
+    with pytest.raises(ValueError, match="its extra is no JSON object") as caught:
+        store_url(connection)
+    assert "secret" not in repr((caught.value, caught.value.__context__, caught.value.__cause__))
+
+
 def test_a_purge_keeps_as_many_days_as_configured(store, monkeypatch):
     day = 86_400
     for age in (0, 5, 29, 31):
@@ -78,3 +88,15 @@ def test_a_purge_keeps_as_many_days_as_configured(store, monkeypatch):
         purge(store, -1)
     with pytest.raises(ValueError, match="must not be negative"):
         purge(store, float("nan"))
+
+
+def test_the_ledger_is_kept_longer_for_as_many_days_as_configured(store, monkeypatch):
+    day = 86_400
+    record(store, *(entry(f"{age} days old", time.time() - age * day) for age in (5, 31, 364, 366)))
+    assert purge(store)["ledger"] == 1
+    assert purge(store, 0)["ledger"] == 0
+    monkeypatch.setenv("AIRFLOW__D360__LEDGER_RETENTION_DAYS", "6")
+    assert purge(store)["ledger"] == 2
+    monkeypatch.setenv("AIRFLOW__D360__LEDGER_RETENTION_DAYS", "-1")
+    with pytest.raises(ValueError, match="must not be negative"):
+        purge(store)

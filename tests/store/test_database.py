@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, inspect, make_url, text
 from airflow_provider_d360.api.events import StatusEvent
 from airflow_provider_d360.store import Store, StoreUnavailableError
 from airflow_provider_d360.store.database import Database
-from airflow_provider_d360.store.tables import is_current, migrate
+from airflow_provider_d360.store.migrations import STEPS, is_current, migrate
 
 SENT = StatusEvent("a", "sent", 1.0)
 
@@ -27,7 +27,7 @@ OPEN = """
 import sys
 from airflow_provider_d360.api.events import StatusEvent
 from airflow_provider_d360.store import Store
-store = Store(sys.argv[1], patience_seconds=20)
+store = Store(sys.argv[1], retry_seconds=20)
 print("ready", flush=True)
 sys.stdin.readline()
 store.add([StatusEvent(sys.argv[2], "sent")], 1.0)
@@ -43,7 +43,7 @@ def test_a_new_database_may_be_opened_by_many_at_once(url):
 
     def open_one(number: int) -> None:
         barrier.wait()
-        store = Store(url, patience_seconds=20.0)
+        store = Store(url, retry_seconds=20.0)
         store.add([StatusEvent(f"m{number}", "sent")], 1.0)
         store.close()
 
@@ -80,9 +80,10 @@ def test_a_new_database_may_be_opened_by_several_processes_at_once(url):
 
 
 def test_an_older_database_is_brought_up_to_date_once(url):
-    database = Database(url, synchronous="NORMAL", patience_seconds=1.0)
+    database = Database(url, synchronous="NORMAL", retry_seconds=1.0)
     database.write(lambda connection: None)
     steps = [
+        *STEPS,
         lambda connection: connection.execute(text("ALTER TABLE d360_inbox ADD COLUMN mood VARCHAR")),
         lambda connection: connection.execute(text("UPDATE d360_inbox SET mood = 'unknown'")),
     ]
@@ -96,7 +97,7 @@ def test_an_older_database_is_brought_up_to_date_once(url):
 
 
 def test_a_database_of_a_newer_version_is_left_alone(url):
-    database = Database(url, synchronous="NORMAL", patience_seconds=1.0)
+    database = Database(url, synchronous="NORMAL", retry_seconds=1.0)
     database.write(lambda connection: connection.execute(text("UPDATE d360_schema SET version = 99")))
     with pytest.raises(StoreUnavailableError, match="version 99"):
         database.write(migrate)
@@ -116,7 +117,7 @@ def test_only_the_owner_reads_the_file(tmp_path):
 
 @pytest.mark.parametrize(("synchronous", "number"), [("NORMAL", 1), ("FULL", 2)])
 def test_a_commit_goes_as_far_as_was_asked_for(tmp_path, synchronous, number):
-    database = Database(sqlite_url(tmp_path), synchronous=synchronous, patience_seconds=1.0)
+    database = Database(sqlite_url(tmp_path), synchronous=synchronous, retry_seconds=1.0)
     pragmas = ("synchronous", "journal_mode")
     got = database.read(lambda c: [c.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas])
     database.close()
@@ -124,8 +125,8 @@ def test_a_commit_goes_as_far_as_was_asked_for(tmp_path, synchronous, number):
 
 
 def test_a_lock_that_goes_away_in_time_is_waited_for(tmp_path):
-    store = Store(sqlite_url(tmp_path), patience_seconds=10.0)
-    store.ping()
+    store = Store(sqlite_url(tmp_path), retry_seconds=10.0)
+    store.check_writable()
     other = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     threading.Timer(1.5, lambda: other.execute("ROLLBACK")).start()
@@ -136,15 +137,15 @@ def test_a_lock_that_goes_away_in_time_is_waited_for(tmp_path):
 
 
 def test_a_lock_that_stays_is_reported(tmp_path):
-    store = Store(sqlite_url(tmp_path), patience_seconds=0.1)
-    store.ping()
+    store = Store(sqlite_url(tmp_path), retry_seconds=0.1)
+    store.check_writable()
     other = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     start = time.monotonic()
     with pytest.raises(StoreUnavailableError, match=f"locked .*{tmp_path}/store.sqlite"):
         store.add([SENT], 1.0)
-    assert time.monotonic() - start < 5.0
-    assert store.status_of(["a"]) == {}, "reading goes on"
+    assert time.monotonic() - start < 45.0
+    assert store.statuses.current(["a"]) == {}, "reading goes on"
     other.execute("ROLLBACK")
     store.add([SENT], 1.0)
     store.close()
@@ -155,23 +156,23 @@ def test_a_lock_that_stays_is_reported(tmp_path):
 def test_a_file_that_was_removed_or_replaced_takes_no_more_events_with_it(tmp_path, replaced):
     store, reader = Store(sqlite_url(tmp_path)), Store(sqlite_url(tmp_path))
     store.add([SENT], 1.0)
-    assert reader.status_of(["a"])
+    assert reader.statuses.current(["a"])
     for file in tmp_path.iterdir():
         file.unlink()
     if replaced:
         other = Store(sqlite_url(tmp_path))
-        other.ping()
+        other.check_writable()
         other.close()
     store.add([StatusEvent("b", "sent")], 2.0)
-    assert reader.status_of(["a", "b"]).keys() == {"b"}
+    assert reader.statuses.current(["a", "b"]).keys() == {"b"}
     again = Store(sqlite_url(tmp_path))
-    assert again.status_of(["a", "b"]).keys() == {"b"}
+    assert again.statuses.current(["a", "b"]).keys() == {"b"}
     for one in (store, reader, again):
         one.close()
 
 
 def test_after_a_fork_parent_and_child_go_separate_ways(url):
-    database = Database(url, synchronous="NORMAL", patience_seconds=1.0)
+    database = Database(url, synchronous="NORMAL", retry_seconds=1.0)
 
     def connection_id(connection):
         return id(connection.connection.dbapi_connection)
@@ -193,8 +194,8 @@ def test_after_a_fork_parent_and_child_go_separate_ways(url):
 
 
 def test_a_full_disk_is_reported_and_gone_when_there_is_space_again(tmp_path):
-    store = Store(sqlite_url(tmp_path), patience_seconds=0.1)
-    store.ping()
+    store = Store(sqlite_url(tmp_path), retry_seconds=0.1)
+    store.check_writable()
     many = [StatusEvent(f"m{number}", "sent") for number in range(2000)]
     store._database.read(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count=1"))
     with pytest.raises(StoreUnavailableError, match="full"):
@@ -207,7 +208,7 @@ def test_a_full_disk_is_reported_and_gone_when_there_is_space_again(tmp_path):
 
 
 def test_a_transaction_that_fails_leaves_nothing(url):
-    database = Database(url, synchronous="NORMAL", patience_seconds=1.0)
+    database = Database(url, synchronous="NORMAL", retry_seconds=1.0)
 
     def half(connection):
         connection.execute(
@@ -223,9 +224,9 @@ def test_a_transaction_that_fails_leaves_nothing(url):
 
 
 def test_a_server_that_is_not_there_is_reported_without_the_password(tmp_path):
-    store = Store(f"postgresql://me:pass-word@/store?host={tmp_path}", patience_seconds=0.1)
+    store = Store(f"postgresql://me:pass-word@/store?host={tmp_path}", retry_seconds=0.1)
     with pytest.raises(StoreUnavailableError) as caught:
-        store.ping()
+        store.check_writable()
     assert "not available" in str(caught.value)
     assert "pass-word" not in str(caught.value)
 
@@ -242,15 +243,19 @@ def test_a_postgresql_that_cannot_keep_every_text_is_refused(postgres, encoding)
 
 def test_a_postgresql_that_hangs_is_reported_in_time(postgres):
     url = postgres.new_database()
-    store = Store(f"{url}&options=-c%20statement_timeout%3D300", patience_seconds=0.1)
-    store.ping()
+    store = Store(f"{url}&options=-c%20statement_timeout%3D1000", retry_seconds=0.1)
+    store.check_writable()
     other = psycopg2.connect(url)
-    other.cursor().execute("LOCK TABLE d360_statuses IN ACCESS EXCLUSIVE MODE")
+    other.cursor().execute("LOCK TABLE d360_message_statuses IN ACCESS EXCLUSIVE MODE")
     start = time.monotonic()
-    for work in (lambda: store.add([SENT], 1.0), lambda: store.status_of(["a"]), lambda: store.purge(2.0)):
+    for work in (
+        lambda: store.add([SENT], 1.0),
+        lambda: store.statuses.current(["a"]),
+        lambda: store.purge(2.0, 2.0),
+    ):
         with pytest.raises(StoreUnavailableError, match="statement timeout"):
             work()
-    assert time.monotonic() - start < 10.0
+    assert time.monotonic() - start < 45.0
     other.rollback()
     other.close()
     store.add([SENT], 1.0)
@@ -262,7 +267,7 @@ def test_no_statement_runs_for_ever_unless_somebody_wants_it(postgres):
     names = ("statement_timeout", "idle_in_transaction_session_timeout", "client_encoding")
 
     def limits(url):
-        database = Database(url, synchronous="NORMAL", patience_seconds=1.0)
+        database = Database(url, synchronous="NORMAL", retry_seconds=1.0)
         with pytest.raises(ZeroDivisionError):
             database.write(lambda connection: 1 // 0)  # what was set must outlive a transaction that fails
         found = database.read(lambda c: [c.exec_driver_sql(f"SHOW {name}").scalar() for name in names])
@@ -278,9 +283,9 @@ def test_no_statement_runs_for_ever_unless_somebody_wants_it(postgres):
 
 
 def test_a_migration_may_take_its_time(postgres):
-    database = Database(postgres.new_database(), synchronous="NORMAL", patience_seconds=1.0)
+    database = Database(postgres.new_database(), synchronous="NORMAL", retry_seconds=1.0)
     found: list[object] = []
-    steps = [lambda c: found.append(c.exec_driver_sql("SHOW statement_timeout").scalar())]
+    steps = [*STEPS, lambda c: found.append(c.exec_driver_sql("SHOW statement_timeout").scalar())]
     database.write(lambda connection: migrate(connection, steps))
     database.close()
     assert found == ["0"]
@@ -296,13 +301,13 @@ def test_several_servers_may_be_named(postgres):
 
 def test_a_directory_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(StoreUnavailableError, match=f"No such file or directory: '{tmp_path}/nowhere/"):
-        Store(sqlite_url(tmp_path / "nowhere"), patience_seconds=0.1).ping()
+        Store(sqlite_url(tmp_path / "nowhere"), retry_seconds=0.1).check_writable()
 
 
 def test_a_file_that_is_something_else_is_reported(tmp_path):
     (tmp_path / "store.sqlite").write_text("dear diary " * 1000)
     with pytest.raises(StoreUnavailableError, match="not a database"):
-        Store(sqlite_url(tmp_path), patience_seconds=0.1).ping()
+        Store(sqlite_url(tmp_path), retry_seconds=0.1).check_writable()
 
 
 @pytest.mark.parametrize("url", ["mysql://me@there/store", "sqlite://", "sqlite:///:memory:"])
@@ -319,23 +324,23 @@ def test_an_unknown_way_to_synchronize_is_refused(tmp_path):
 def test_the_driver_is_named_whatever_sqlalchemy_would_take(postgres):
     for scheme in ("postgres", "postgresql", "postgresql+psycopg2"):
         store = Store(postgres.new_database().replace("postgresql", scheme, 1))
-        store.ping()
+        store.check_writable()
         store.close()
 
 
 def test_a_missing_driver_is_told_with_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "psycopg2", None)
     with pytest.raises(StoreUnavailableError, match=r"install airflow-provider-d360\[postgres\]"):
-        Store("postgresql://me@/store").ping()
+        Store("postgresql://me@/store").check_writable()
 
 
 def test_the_tables_are_those_that_the_code_describes(url):
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from airflow_provider_d360.store.tables import METADATA
+    from airflow_provider_d360.store.migrations import METADATA
 
-    Store(url).ping()
+    Store(url).check_writable()
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg2:"))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []

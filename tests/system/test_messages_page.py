@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import time
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from airflow_provider_d360.store import OutboxEntry, Store
+from airflow_provider_d360.api.privacy import short_id
+from airflow_provider_d360.store import State, Store
 from scripts.real_airflow import RealAirflow, session_of
+from tests.recorded import NUMBER, outside, record
 from tests.system.test_connection_form import BROWSER, DRIVER, Page, browser  # noqa: F401
 
 pytestmark = [
@@ -27,9 +30,8 @@ BUILD = Path(__file__).parents[2] / "build"
 LOGIN = ("d360", "a-password-for-deliveries")
 DAG = "saved_connection"  # any of those in the folder
 RUN = "manual__2026-01-01T00:00:00+00:00"
-CONN_ID = "d360_default"
-NUMBER = "4915112345678"
 FAILED = "wamid.HBgLNDkxNTEx+/M0NTY3OA=="
+READ = "wamid.read"
 PRICING = {"billable": True, "pricing_model": "PMP", "category": "utility"}
 TOO_LATE = {
     "code": 131047,
@@ -62,13 +64,13 @@ def fill(store: Store, url: str) -> None:
     fates: list[tuple[str, list[dict[str, Any]]]] = [
         ("wamid.waiting", []),
         ("wamid.sent", [{"status": "sent", "pricing": PRICING}]),
-        ("wamid.read", [{"status": "sent", "pricing": PRICING}, {"status": "delivered"}, {"status": "read"}]),
+        (READ, [{"status": "sent", "pricing": PRICING}, {"status": "delivered"}, {"status": "read"}]),
         (FAILED, [{"status": "sent"}, {"status": "failed", "errors": [TOO_LATE]}]),
         *((f"wamid.{n}", [{"status": "delivered", "pricing": PRICING}]) for n in range(12)),
     ]
     for age, (message_id, fate) in enumerate(fates):
         sent_at = now - 40 - 97 * age
-        store.record_sent(OutboxEntry(message_id, DAG, RUN, "send", age % 3 - 1, 1, NUMBER, CONN_ID, sent_at))
+        send(store, message_id, map_index=age % 3 - 1, at=sent_at)
         told = [
             {"id": message_id, "timestamp": str(int(sent_at) + 3 * after), "recipient_id": NUMBER, **what}
             for after, what in enumerate(fate, 1)
@@ -77,25 +79,34 @@ def fill(store: Store, url: str) -> None:
         body = {"object": "x", "entry": [{"changes": [{"field": "messages", "value": value}]}]}
         answer = requests.post(f"{url}/d360/webhook", json=body, auth=LOGIN, timeout=30)
         assert answer.status_code == 200
-    store.record_sent(
-        OutboxEntry("wamid.other", "nobody_reads_this", RUN, "send", -1, 1, NUMBER, CONN_ID, now)
+    send(store, "wamid.other", dag_id="nobody_reads_this", at=now)
+    send(store, "wamid.hook", at=now - 10, to="4366012345699", **outside())
+    send(
+        store, state=State.REFUSED, source="alert", reason="D360RecipientError: Not on WhatsApp", at=now - 20
     )
+    send(store, state=State.WITHHELD, at=now - 25)
+    send(store, state=State.UNKNOWN, at=now - 30)
     store.close()
+
+
+def send(store: Store, message_id: str | None = None, **known: Any) -> None:
+    record(store, message_id, **{"dag_id": DAG, "run_id": RUN, "task_id": "send", **known})
 
 
 @pytest.fixture(scope="module")
 def page(airflow: RealAirflow, browser: webdriver.Chrome) -> Page:  # noqa: F811
     """A browser at the link of an alert, before anybody has logged in."""
-    browser.get(f"{airflow.url}/d360/messages/wamid.read")
+    browser.get(f"{airflow.url}/d360/messages/{short_id(READ)}")
     return Page(browser)
 
 
 def test_logging_in_leads_from_a_link_to_its_message(airflow, page):
-    assert "wamid.read" not in page.element("//main").text
+    assert short_id(READ) not in page.element("//main").text
     page.element("//a[.='Log in']").click()
     page.element("//input[@name='username']").send_keys(airflow.user)
     page.element("//input[@name='password']").send_keys(airflow.password, Keys.ENTER)
-    assert "wamid.read" in page.element("//dd[.='wamid.read']").text
+    assert page.element(f"//dd[.='{short_id(READ)}']")
+    assert READ not in page.browser.page_source
     assert [badge.text for badge in page.browser.find_elements(By.CSS_SELECTOR, ".timeline .badge")] == [
         "accepted", "sent", "delivered", "read",
     ]  # fmt: skip
@@ -109,8 +120,9 @@ def test_the_menu_leads_to_the_messages(airflow, page):
     enter_frame(page)
     page.element("//tr[contains(., '131047')]")
     rows = page.browser.find_elements(By.XPATH, "//tbody/tr")
-    assert len(rows) == 16
-    assert "49…78" in rows[0].text
+    assert len(rows) == 20
+    assert "43…99" in rows[0].text
+    assert "outside of a DAG" in rows[0].text
     assert not page.browser.find_elements(By.XPATH, "//*[contains(., 'nobody_reads_this')]")
     assert "send an approved template instead" in page.element("//tr[contains(., '131047')]").text
     shoot(page, "messages-light")
@@ -131,8 +143,51 @@ def test_a_status_and_a_message_are_one_click_away(page):
     page.element("//nav[@aria-label='Statuses']/a[contains(., 'failed')]").click()
     page.soon.until(lambda driver: len(driver.find_elements(By.XPATH, "//tbody/tr")) == 1)
     page.element("//td[@class='when']/a").click()
-    assert page.element("//dd[contains(., 'wamid')]").text == FAILED
+    assert page.element(f"//dd[.='{short_id(FAILED)}']")
+    assert FAILED not in page.browser.page_source
     shoot(page, "message-dark")
+
+
+def test_a_message_is_settled_by_its_buttons(page):
+    page.element("//a[.='← All messages']").click()
+    page.element("//nav[@aria-label='Statuses']/a[contains(., 'unknown')]").click()
+    page.soon.until(lambda driver: len(driver.find_elements(By.XPATH, "//tbody/tr")) == 1)
+    page.element("//td[@class='when']/a").click()
+    page.element("//button[.='Not sent']")
+    shoot(page, "message-unknown")
+    page.element("//button[.='Not sent']").click()
+    assert "settled by hand: not sent" in page.element("//li[contains(., 'refused')]").text
+    shoot(page, "message-settled")
+
+
+def test_a_search_by_number_leads_to_its_messages(page):
+    page.element("//a[.='← All messages']").click()
+    page.element("//input[@name='number']").send_keys("+43 660 123 45-699", Keys.ENTER)
+    page.soon.until(lambda driver: len(driver.find_elements(By.XPATH, "//tbody/tr")) == 1)
+    assert "43…99" in page.element("//tbody/tr").text
+    assert "12345699" not in page.browser.page_source
+    assert "12345699" not in page.browser.execute_script("return location.href")
+    shoot(page, "messages-searched")
+    page.element("//form//a[.='Clear']").click()
+    page.soon.until(lambda driver: len(driver.find_elements(By.XPATH, "//tbody/tr")) == 20)
+
+
+def test_a_form_of_another_site_is_refused(airflow, page):
+    page.element("//tr[contains(., 'withheld')]/td[@class='when']/a").click()
+    page.element("//button[.='Sent']")
+    path = page.browser.execute_script("return location.pathname")
+    cookies = {cookie["name"]: cookie["value"] for cookie in page.browser.get_cookies()}
+    elsewhere = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    response = requests.post(
+        airflow.url + path, data={"settle": "sent"}, cookies=cookies, headers=elsewhere, timeout=30
+    )
+    assert response.status_code == 403
+    assert "did not come from Airflow's own page" in html.unescape(response.text)
+    own = {"Origin": airflow.url}
+    response = requests.post(
+        airflow.url + path, data={"settle": "sent"}, cookies=cookies, headers=own, timeout=30
+    )
+    assert "settled by hand: sent" in response.text.lower()
 
 
 def test_the_link_to_the_task_leaves_the_frame(page):
@@ -148,7 +203,7 @@ def test_the_policy_stops_nothing_of_ours(page):
 
 
 def test_without_a_session_there_is_nothing_to_see(airflow):
-    for path in ("messages", "messages/wamid.read"):
+    for path in ("messages", f"messages/{short_id(READ)}"):
         answer = requests.get(f"{airflow.url}/d360/{path}", timeout=30)
         assert answer.status_code == 401
         assert DAG not in answer.text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.receiver.killing import lost_after_kills
 from tests.store.conftest import postgres, url  # noqa: F401
-from tests.webhook.killing import lost_after_kills
 
 pytestmark = pytest.mark.system
 

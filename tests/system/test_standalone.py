@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.emulator import CLOUD_KEY
 from scripts.real_airflow import RealAirflow, session_of
 from tests.system.conftest import WRONG_KEY
@@ -23,7 +24,8 @@ def test_a_scheduled_run_sends_exactly_one_message(airflow, emulator):
     assert [sent.to for sent in ours] == ["4915123456789"]
     assert airflow.xcom("scheduled_message", run_id, "send") == ours[0].message_id
     log = airflow.task_log("scheduled_message", run_id, "send")
-    assert ours[0].message_id in log
+    assert short_id(ours[0].message_id) in log
+    assert ours[0].message_id not in log
     for secret in ("15123456789", "Once, for", CLOUD_KEY):
         assert secret not in log
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer, Webhook, faults
 from airflow_provider_d360.emulator.server import connection_json
 from airflow_provider_d360.store import Store
@@ -98,7 +99,7 @@ def test_a_message_that_fails_fails_its_task_once_with_the_remedy(airflow, emula
     run_id = airflow.run("waiting_failed")
     assert states(airflow, "waiting_failed", run_id) == {"send": ("failed", 1)}
     log = airflow.task_log("waiting_failed", run_id, "send")
-    assert f"D360RecipientError: message {message_of(emulator, run_id)} failed" in log
+    assert f"D360RecipientError: message {short_id(message_of(emulator, run_id))} failed" in log
     assert "131026" in log
 
 
@@ -106,7 +107,7 @@ def test_a_message_that_nobody_reads_ends_as_its_author_wanted(airflow, emulator
     emulator.set_statuses(["sent"], to=PEOPLE["asleep"])
     run_id = airflow.run("waiting_in_vain")
     assert states(airflow, "waiting_in_vain", run_id) == {"send": ("skipped", 1)}
-    assert message_of(emulator, run_id) in airflow.task_log("waiting_in_vain", run_id, "send")
+    assert short_id(message_of(emulator, run_id)) in airflow.task_log("waiting_in_vain", run_id, "send")
 
 
 def test_many_who_wait_in_vain_send_once_each(airflow, emulator):
@@ -126,9 +127,9 @@ def test_a_lost_answer_is_settled_by_a_status_that_carries_the_intent(airflow, e
     assert airflow.xcom("waiting_lost_answer", run_id, "send") == message_of(emulator, run_id)
 
 
-def test_the_outbox_names_the_tasks_that_sent(airflow, emulator, url):
+def test_the_ledger_names_the_tasks_that_sent(airflow, emulator, url):
     store = Store(url)
-    sent = store.recent(since=0.0)
+    sent = store.messages.recent(since=0.0)
     store.close()
     assert {(found.entry.dag_id, found.entry.task_id) for found in sent} >= {
         ("waiting_delivered", "send"),

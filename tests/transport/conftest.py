@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,8 @@ from airflow_provider_d360.api.hosting import CLOUD
 from airflow_provider_d360.emulator.app import KEYS
 from airflow_provider_d360.emulator.server import EmulatorServer
 from airflow_provider_d360.emulator.testing import ServedEmulator
-from airflow_provider_d360.transport import Account, Transport
+from airflow_provider_d360.transport.client import Transport
+from airflow_provider_d360.transport.settings import ConnectionSettings
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def emulator() -> Iterator[ServedEmulator]:
 
 
 class Carrier:
-    """Performs calls, and functions that take a transport, in one colour. Waits are noted, not slept."""
+    """Performs calls and runs flows, blocking or async. Waits are noted, not slept."""
 
     def __init__(self, emulator: ServedEmulator, colour: str) -> None:
         self.emulator, self.colour = emulator, colour
@@ -37,13 +37,13 @@ class Carrier:
             return self._closing(transport, transport.perform, call)
         return asyncio.run(self._aclosing(transport, transport.aperform, call))
 
-    def run(self, function: Any, *arguments: Any, hosting: Any = CLOUD, **options: Any) -> Any:
-        """Run a function, or its asynchronous twin of the same name with an ``a`` before it."""
+    def run(self, flow: Any, *arguments: Any, hosting: Any = CLOUD, **options: Any) -> Any:
+        """Run a flow: a generator function that takes the connection's settings and these arguments."""
         transport = self._transport(hosting, {})
+        steps = flow(transport.settings, *arguments, **options)
         if self.colour == "sync":
-            return self._closing(transport, function, transport, *arguments, **options)
-        twin = getattr(sys.modules[function.__module__], f"a{function.__name__}")
-        return asyncio.run(self._aclosing(transport, twin, transport, *arguments, **options))
+            return self._closing(transport, transport.run, steps)
+        return asyncio.run(self._aclosing(transport, transport.arun, steps))
 
     def _transport(self, hosting: Any, limits: dict[str, Any]) -> Transport:
         key = next(key for key, place in KEYS.items() if place is hosting)
@@ -51,7 +51,7 @@ class Carrier:
         async def asleep(seconds: float) -> None:
             self.waits.append(seconds)
 
-        account = Account(hosting, key, self.emulator.url, **limits)
+        account = ConnectionSettings(hosting, key, self.emulator.url, **limits)
         return Transport(account, sleep=self.waits.append, asleep=asleep, jitter=lambda: 1.0)
 
     @staticmethod

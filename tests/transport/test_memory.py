@@ -21,11 +21,11 @@ with EmulatorServer(Emulator()) as server:
 CLIENT = """
 import asyncio, hashlib, json, resource, sys
 from pathlib import Path
-import airflow.sdk
 from airflow_provider_d360.api.hosting import CLOUD
 from airflow_provider_d360.emulator.app import CLOUD_KEY
-from airflow_provider_d360.hooks import media
-from airflow_provider_d360.transport import Account, Transport
+from airflow_provider_d360.sending import media
+from airflow_provider_d360.transport.client import Transport
+from airflow_provider_d360.transport.settings import ConnectionSettings
 
 url, folder, colour = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 big, small = folder / "big.pdf", folder / "small.pdf"
@@ -34,13 +34,16 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 def there_and_back(path):
-    transport = Transport(Account(CLOUD, CLOUD_KEY, url))
+    transport = Transport(ConnectionSettings(CLOUD, CLOUD_KEY, url))
     if colour == "sync":
-        return media.download_media(transport, media.upload_media(transport, path), folder / "back.pdf")
+        media_id = transport.run(media.upload_media(transport.settings, path))
+        return transport.run(media.download_media(transport.settings, media_id, folder / "back.pdf"))
     async def both():
         try:
-            media_id = await media.aupload_media(transport, path)
-            return await media.adownload_media(transport, media_id, folder / "back.pdf")
+            media_id = await transport.arun(media.upload_media(transport.settings, path))
+            return await transport.arun(
+                media.download_media(transport.settings, media_id, folder / "back.pdf")
+            )
         finally:
             await transport.aclose()
     return asyncio.run(both())

@@ -6,16 +6,17 @@ import json
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_d360.api import media
+from airflow_provider_d360.api.endpoints import media
+from airflow_provider_d360.api.endpoints.media import Media
 from airflow_provider_d360.api.errors import D360RateLimitError, D360RequestError, D360UnavailableError
 from airflow_provider_d360.api.hosting import CLOUD, ON_PREMISE, SANDBOX
-from airflow_provider_d360.api.media import Media
 from airflow_provider_d360.api.wire import Source
 from airflow_provider_d360.emulator import faults
 from airflow_provider_d360.emulator.app import CLOUD_KEY, ON_PREMISE_KEY
-from airflow_provider_d360.hooks.media import download_media, upload_media, upload_paths, upload_sample
-from airflow_provider_d360.messages import document, image, template, text
-from airflow_provider_d360.transport import Account, Transport
+from airflow_provider_d360.messages import document, image, template, template_card, text
+from airflow_provider_d360.sending.media import download_media, upload_media, upload_paths, upload_sample
+from airflow_provider_d360.transport.client import Transport
+from airflow_provider_d360.transport.settings import ConnectionSettings
 
 PDF = b"%PDF-1.7\r\n--limit--\r\n" + bytes(range(256)) * 3000
 BOTH = pytest.mark.parametrize("hosting", [CLOUD, ON_PREMISE], ids=["cloud", "on_premise"])
@@ -29,8 +30,8 @@ def report(tmp_path):
 
 
 def stored(emulator):
-    (found,) = emulator.media.stored.values()
-    return found
+    (the_file,) = emulator.media.stored.values()
+    return the_file
 
 
 @BOTH
@@ -53,11 +54,11 @@ def test_a_file_is_uploaded_byte_for_byte_from_wherever_it_is(carrier, emulator,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "problem"),
     [({"kind": "image"}, "is application/pdf"), ({"mime_type": "nonsense"}, "mime_type")],
 )
-def test_a_file_that_whatsapp_does_not_take_costs_no_request(carrier, emulator, report, arguments, said):
-    with pytest.raises(D360RequestError, match=said):
+def test_a_file_that_whatsapp_does_not_take_costs_no_request(carrier, emulator, report, arguments, problem):
+    with pytest.raises(D360RequestError, match=problem):
         carrier.run(upload_media, report, **arguments)
     assert emulator.requests == []
 
@@ -123,8 +124,8 @@ def test_a_file_is_downloaded_checked_and_named(carrier, emulator, tmp_path, hos
 def test_the_address_of_a_download_arrives_byte_for_byte_at_our_own_host(carrier, emulator, tmp_path):
     media_id = emulator.media.add(PDF, "application/pdf")
     carrier.run(download_media, media_id, tmp_path / "x")
-    asked, fetched = emulator.requests
-    assert asked.path == f"/{media_id}"
+    look_up, fetched = emulator.requests
+    assert look_up.path == f"/{media_id}"
     assert fetched.path.endswith("%2f%7E~==")
     assert {name.lower(): value for name, value in fetched.headers.items()}["d360-api-key"] == CLOUD_KEY
 
@@ -163,9 +164,9 @@ BAD_DOWNLOADS = {
     "cut off": (faults.accepted_and_cut_off(), D360UnavailableError),
     "reset": (faults.reset(), D360UnavailableError),
     "half of it": (faults.truncated_json(), D360UnavailableError),
-    "other bytes": (faults.answers(200, "other bytes"), D360UnavailableError),
+    "other bytes": (faults.any_response(200, "other bytes"), D360UnavailableError),
     "429": (faults.too_many_requests(), D360RateLimitError),
-    "404": (faults.answers(404, {"error": "gone"}), D360RequestError),
+    "404": (faults.any_response(404, {"error": "gone"}), D360RequestError),
     "a redirect": (faults.redirect("https://lookaside.fbsbx.com/x", 302), D360RequestError),
 }
 
@@ -200,20 +201,20 @@ def test_an_address_is_good_for_five_minutes(carrier, emulator):
     now = [1_800_000_000.0]
     emulator.media.clock = lambda: now[0]
     media_id = emulator.media.add(PDF, "application/pdf")
-    found = carrier.call(media.get_media(CLOUD, media_id))
+    the_file = carrier.call(media.get_media(CLOUD, media_id))
     now[0] += 300
-    assert carrier.call(media.download_media(CLOUD, found, io.BytesIO())).size == len(PDF)
+    assert carrier.call(media.download_media(CLOUD, the_file, io.BytesIO())).size == len(PDF)
     now[0] += 1
     with pytest.raises(D360RequestError, match="expired"):
-        carrier.call(media.download_media(CLOUD, found, io.BytesIO()))
+        carrier.call(media.download_media(CLOUD, the_file, io.BytesIO()))
 
 
 def test_an_address_may_not_be_changed(carrier, emulator):
     media_id = emulator.media.add(PDF, "application/pdf")
-    found = carrier.call(media.get_media(CLOUD, media_id))
+    the_file = carrier.call(media.get_media(CLOUD, media_id))
     with pytest.raises(D360RequestError, match="signature"):
         carrier.call(
-            media.download_media(CLOUD, Media("1", found.address.replace("%2f", "%2F")), io.BytesIO())
+            media.download_media(CLOUD, Media("1", the_file.address.replace("%2f", "%2F")), io.BytesIO())
         )
 
 
@@ -223,18 +224,18 @@ def test_a_full_disk_is_an_error_of_this_machine(carrier, emulator):
             raise OSError("No space left on device")
 
     media_id = emulator.media.add(PDF, "application/pdf")
-    found = carrier.call(media.get_media(CLOUD, media_id))
+    the_file = carrier.call(media.get_media(CLOUD, media_id))
     with pytest.raises(OSError, match="No space left") as caught:
-        carrier.call(media.download_media(CLOUD, found, Full()))
+        carrier.call(media.download_media(CLOUD, the_file, Full()))
     assert type(caught.value) is OSError
 
 
 def test_a_download_that_stalls_ends_in_time(carrier, emulator, tmp_path):
     media_id = emulator.media.add(b"%PDF" * 5, "application/pdf")
-    found = carrier.call(media.get_media(CLOUD, media_id))
+    the_file = carrier.call(media.get_media(CLOUD, media_id))
     emulator.fail_next(faults.slow_drip(30), path=ATTACHMENTS)
     with pytest.raises(D360UnavailableError, match="too long"):
-        carrier.call(media.download_media(CLOUD, found, io.BytesIO()), timeout_seconds=0.5)
+        carrier.call(media.download_media(CLOUD, the_file, io.BytesIO()), timeout_seconds=0.5)
 
 
 @BOTH
@@ -249,7 +250,8 @@ def test_a_deleted_file_is_gone(carrier, emulator, tmp_path, hosting):
 def test_paths_in_a_message_become_ids_and_each_file_is_uploaded_once(carrier, emulator, report):
     picture = report.with_name("a.png")
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
-    message = template("t", "en", header=image(path=str(picture)), components=[image(path=str(picture))])
+    cards = [template_card(header=image(path=str(picture)), body=["x"])]
+    message = template("t", "en", header=image(path=str(picture)), cards=cards)
     changed = carrier.run(upload_paths, message)
     assert stored(emulator).mime_type == "image/png"
     assert json.dumps(changed).count(stored(emulator).media_id) == 2
@@ -263,8 +265,8 @@ def test_a_message_without_a_path_costs_no_request(carrier, emulator):
 
 
 def test_a_sample_becomes_a_handle(emulator, report):
-    transport = Transport(Account(CLOUD, CLOUD_KEY, emulator.url))
-    assert upload_sample(transport, report).startswith("4::")
+    transport = Transport(ConnectionSettings(CLOUD, CLOUD_KEY, emulator.url))
+    assert transport.run(upload_sample(transport.settings, report)).startswith("4::")
     transport.close()
     assert emulator.requests[1].body == PDF
 

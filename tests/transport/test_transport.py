@@ -3,16 +3,15 @@
 import asyncio
 import logging
 import socket
-import ssl
-import subprocess
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from airflow_provider_d360 import __version__
-from airflow_provider_d360.api import calls
+from airflow_provider_d360.api.endpoints import health, messages, webhooks
+from airflow_provider_d360.api.endpoints.health import Health
+from airflow_provider_d360.api.endpoints.webhooks import WebhookConfig
 from airflow_provider_d360.api.errors import (
     D360AmbiguousError,
     D360AuthError,
@@ -22,14 +21,15 @@ from airflow_provider_d360.api.errors import (
     D360UnavailableError,
 )
 from airflow_provider_d360.api.hosting import CLOUD, HOSTINGS, ON_PREMISE
-from airflow_provider_d360.api.results import Health, WebhookConfig
 from airflow_provider_d360.api.wire import Call, Request
 from airflow_provider_d360.emulator import faults
 from airflow_provider_d360.emulator.app import CLOUD_KEY, KEYS, Emulator
 from airflow_provider_d360.emulator.server import EmulatorServer
 from airflow_provider_d360.emulator.testing import ServedEmulator
 from airflow_provider_d360.messages import text
-from airflow_provider_d360.transport import Account, Transport
+from airflow_provider_d360.transport.client import Transport
+from airflow_provider_d360.transport.settings import ConnectionSettings
+from tests.web_servers import serving, untrusted_tls
 
 TO = "4915112345689"
 
@@ -50,7 +50,7 @@ def perform(request, emulator):
 
     def run(call, *, hosting=CLOUD, key=None, base_url=None, **limits):
         key = key or next(key for key, place in KEYS.items() if place is hosting)
-        account = Account(hosting, key, base_url or emulator.url, **limits)
+        account = ConnectionSettings(hosting, key, base_url or emulator.url, **limits)
 
         async def asleep(seconds):
             waits.append(seconds)
@@ -75,7 +75,7 @@ def perform(request, emulator):
 
 
 def send(hosting=CLOUD, to=TO):
-    return calls.send_message(hosting, to, text("Hello"))
+    return messages.send_message(hosting, to, text("Hello"))
 
 
 @pytest.mark.parametrize("hosting", HOSTINGS.values(), ids=HOSTINGS)
@@ -88,30 +88,25 @@ def test_a_message_is_sent_once_on_every_hosting(perform, emulator, hosting):
 
 @pytest.mark.parametrize("hosting", HOSTINGS.values(), ids=HOSTINGS)
 def test_a_webhook_is_set_and_read_on_every_hosting(perform, hosting):
-    perform(calls.set_webhook(hosting, "https://a.example", {"X-Token": "t"}), hosting=hosting)
-    assert perform(calls.get_webhook(hosting), hosting=hosting) == WebhookConfig(
+    perform(webhooks.set_webhook(hosting, "https://a.example", {"X-Token": "t"}), hosting=hosting)
+    assert perform(webhooks.get_webhook(hosting), hosting=hosting) == WebhookConfig(
         "https://a.example", {"X-Token": "t"}
     )
 
 
 def test_the_account_webhook_is_set_and_read_back_later(perform):
-    perform(calls.set_waba_webhook(CLOUD, "https://a.example"))
-    assert "https://a.example" in [perform(calls.get_waba_webhook(CLOUD)).url for _ in range(2)]
+    perform(webhooks.set_waba_webhook(CLOUD, "https://a.example"))
+    assert "https://a.example" in [perform(webhooks.get_waba_webhook(CLOUD)).url for _ in range(2)]
 
 
 @pytest.mark.parametrize("hosting", [CLOUD, ON_PREMISE], ids=["cloud", "on_premise"])
 def test_reading_receipts_and_health_work_on_both_hostings(perform, emulator, hosting):
-    perform(calls.set_webhook(hosting, "https://a.example"), hosting=hosting)
+    perform(webhooks.set_webhook(hosting, "https://a.example"), hosting=hosting)
     emulator.deliver_to = "http://127.0.0.1:9"
     key = next(key for key, place in KEYS.items() if place is hosting)
     received = emulator.receive("Hi", key=key)
-    assert perform(calls.mark_as_read(hosting, received), hosting=hosting) is None
-    assert perform(calls.health(hosting), hosting=hosting) == Health("AVAILABLE")
-
-
-def test_contacts_are_checked_on_premise(perform):
-    (contact,) = perform(calls.check_contacts(ON_PREMISE, [f"+{TO}"]), hosting=ON_PREMISE)
-    assert (contact.status, contact.wa_id) == ("valid", TO)
+    assert perform(messages.mark_as_read(hosting, received), hosting=hosting) is None
+    assert perform(health.health(hosting), hosting=hosting) == Health("AVAILABLE")
 
 
 def test_the_key_the_version_and_nothing_of_netrc_travel_in_the_headers(
@@ -134,7 +129,7 @@ def test_a_wrong_key_is_an_auth_error_that_is_not_tried_again(perform, emulator)
 
 
 def test_a_refused_recipient_is_a_recipient_error(perform, emulator):
-    emulator.refuse(131047, to=TO)
+    emulator.reject(131047, to=TO)
     with pytest.raises(D360RecipientError, match="131047"):
         perform(send())
 
@@ -162,7 +157,7 @@ def test_a_wait_beyond_the_budget_is_left_to_the_scheduler(perform, emulator):
     emulator.fail_next(faults.too_many_requests(retry_after=3600))
     with pytest.raises(D360RateLimitError) as caught:
         perform(send())
-    assert caught.value.refusal.retry_after_seconds == 3600
+    assert caught.value.detail.retry_after_seconds == 3600
     assert perform.waits == []
 
 
@@ -194,19 +189,17 @@ def test_a_lost_answer_is_never_resent(perform, emulator, fault):
     assert len(emulator.sent) <= 1
 
 
-@pytest.mark.parametrize("fault", [faults.slow(3), faults.slow_drip(3)], ids=["slow", "drip"])
+@pytest.mark.parametrize("fault", [faults.slow(20), faults.slow_drip(20)], ids=["slow", "drip"])
 def test_no_request_outlives_its_time_and_the_message_counts_as_maybe_sent(perform, emulator, fault):
     emulator.fail_next(fault)
-    began = time.monotonic()
     with pytest.raises(D360AmbiguousError):
         perform(send(), timeout_seconds=0.4)
-    assert time.monotonic() - began < 2.5
 
 
 @pytest.mark.parametrize("fault", AMBIGUOUS.values(), ids=AMBIGUOUS)
 def test_what_may_be_repeated_is_tried_again_after_the_same_faults(perform, emulator, fault):
     emulator.fail_next(fault)
-    assert perform(calls.get_webhook(CLOUD)).url is None
+    assert perform(webhooks.get_webhook(CLOUD)).url is None
     assert len(emulator.requests) == 2
 
 
@@ -246,28 +239,21 @@ def test_an_unknown_host_is_a_connection_that_was_never_made(perform):
 @pytest.fixture
 def secure_url(emulator, tmp_path):
     """Serve the emulator over TLS, with a certificate that nobody trusts."""
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subject = "-subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
-    command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {key} -out {certificate} {subject}"
-    subprocess.run(command.split(), check=True, capture_output=True)
+    context, certificate = untrusted_tls(tmp_path)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            answer = emulator.handle(Request("POST", self.path, dict(self.headers), body))
-            self.send_response(answer.status)
-            self.send_header("Content-Length", str(len(answer.body)))
+            response = emulator.handle(Request("POST", self.path, dict(self.headers), body))
+            self.send_response(response.status)
+            self.send_header("Content-Length", str(len(response.body)))
             self.end_headers()
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"https://127.0.0.1:{server.server_address[1]}", certificate
-    server.shutdown()
-    server.server_close()
+    with serving(server):
+        yield f"https://127.0.0.1:{server.server_port}", certificate
 
 
 def test_an_untrusted_certificate_is_an_error_that_is_not_tried_again(
@@ -289,7 +275,7 @@ def test_the_ca_bundle_of_requests_users_is_honoured(perform, emulator, secure_u
 
 
 def test_a_proxy_is_used_for_the_world_and_never_for_loopback(perform, emulator, monkeypatch):
-    asked = []
+    request_lines = []
     listener = socket.create_server(("127.0.0.1", 0))
 
     def refuse():
@@ -298,7 +284,7 @@ def test_a_proxy_is_used_for_the_world_and_never_for_loopback(perform, emulator,
                 client, _ = listener.accept()
             except OSError:
                 return
-            asked.append(client.recv(4096).split(b"\r\n")[0])
+            request_lines.append(client.recv(4096).split(b"\r\n")[0])
             client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             client.close()
 
@@ -308,16 +294,16 @@ def test_a_proxy_is_used_for_the_world_and_never_for_loopback(perform, emulator,
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     perform(send())
-    assert asked == []
+    assert request_lines == []
     with pytest.raises(D360UnavailableError):
         perform(send(), base_url="https://nowhere.invalid", max_attempts=1)
     listener.close()
-    assert [line.rsplit(b" ", 1)[0] for line in asked] == [b"CONNECT nowhere.invalid:443"]
+    assert [line.rsplit(b" ", 1)[0] for line in request_lines] == [b"CONNECT nowhere.invalid:443"]
     assert len(emulator.sent) == 1
 
 
 def test_connections_are_kept_open_between_calls(emulator):
-    transport = Transport(Account(CLOUD, CLOUD_KEY, emulator.url))
+    transport = Transport(ConnectionSettings(CLOUD, CLOUD_KEY, emulator.url))
     transport.perform(send())
     first = transport._session
     transport.perform(send())
@@ -337,7 +323,7 @@ def test_connections_are_kept_open_between_calls(emulator):
 
 
 def test_a_transport_moves_on_to_another_event_loop(emulator):
-    transport = Transport(Account(CLOUD, CLOUD_KEY, emulator.url))
+    transport = Transport(ConnectionSettings(CLOUD, CLOUD_KEY, emulator.url))
 
     async def once():
         await transport.aperform(send())
@@ -350,8 +336,8 @@ def test_a_transport_moves_on_to_another_event_loop(emulator):
 
 
 def test_an_endless_answer_is_cut_off_and_counts_as_unreadable(perform, emulator, monkeypatch):
-    monkeypatch.setattr("airflow_provider_d360.transport._LONGEST_ANSWER", 1000)
-    emulator.fail_next(faults.answers(200, '{"messages": [' + " " * 200_000, accepts=True))
+    monkeypatch.setattr("airflow_provider_d360.transport.client._LARGEST_RESPONSE", 1000)
+    emulator.fail_next(faults.any_response(200, '{"messages": [' + " " * 200_000, accepts=True))
     with pytest.raises(D360AmbiguousError):
         perform(send())
 
@@ -359,11 +345,11 @@ def test_an_endless_answer_is_cut_off_and_counts_as_unreadable(perform, emulator
 @pytest.mark.parametrize("path", ["@evil.example/messages", "messages", ".evil.example/x"])
 def test_a_path_cannot_change_the_host(perform, path):
     with pytest.raises(D360RequestError, match="path must start with /"):
-        perform(Call(Request("POST", path, {}, b"{}"), lambda answer: answer, repeatable=True))
+        perform(Call(Request("POST", path, {}, b"{}"), lambda response: response, repeatable=True))
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "problem"),
     [
         ("http://waba-v2.360dialog.io", "clear text"),
         ("http://10.0.0.1", "clear text"),
@@ -378,24 +364,24 @@ def test_a_path_cannot_change_the_host(perform, path):
         ("https://waba-v2.360dialog.io?x=1", "no user"),
     ],
 )
-def test_a_base_url_that_would_betray_the_key_is_refused(url, said):
-    with pytest.raises(D360RequestError, match=said):
-        Account(CLOUD, "key", url)
+def test_a_base_url_that_would_betray_the_key_is_refused(url, problem):
+    with pytest.raises(D360RequestError, match=problem):
+        ConnectionSettings(CLOUD, "key", url)
 
 
 @pytest.mark.parametrize(
     "url", ["http://localhost:8360", "http://127.0.0.2", "http://[::1]:8360", "https://gate.example/d360"]
 )
 def test_loopback_may_be_plain_and_a_gateway_may_have_a_path(url):
-    assert Account(CLOUD, "key", url).base_url == url
+    assert ConnectionSettings(CLOUD, "key", url).base_url == url
 
 
 def test_neither_errors_nor_logs_of_a_retried_send_hold_key_body_or_number(perform, emulator, caplog):
     caplog.set_level(logging.DEBUG)
     emulator.fail_next(faults.too_many_requests())
-    emulator.fail_next(faults.answers(500, f"{CLOUD_KEY} canary text {TO}"))
+    emulator.fail_next(faults.any_response(500, f"{CLOUD_KEY} canary text {TO}"))
     with pytest.raises(D360AmbiguousError) as caught:
-        perform(calls.send_message(CLOUD, TO, text("canary text")))
+        perform(messages.send_message(CLOUD, TO, text("canary text")))
     for shown in (caplog.text, str(caught.value), repr(caught.value), repr(caught.value.__dict__)):
         assert CLOUD_KEY not in shown
         assert "canary text" not in shown
@@ -404,19 +390,19 @@ def test_neither_errors_nor_logs_of_a_retried_send_hold_key_body_or_number(perfo
 
 def test_a_request_given_up_while_connecting_never_leaves_later(emulator, monkeypatch):
     """The name is found only after the time is over; the thread that waited for it must not send any more."""
-    found, real = threading.Event(), socket.getaddrinfo
+    looked_up, real, stuck = threading.Event(), socket.getaddrinfo, []
 
     def slow(host, *arguments, **more):
-        found.wait(5)
+        stuck.append(threading.current_thread())
+        looked_up.wait(5)
         return real("127.0.0.1", *arguments, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     url = emulator.url.replace("127.0.0.1", "localhost")
-    transport = Transport(Account(CLOUD, CLOUD_KEY, url, timeout_seconds=0.2, max_attempts=1))
+    transport = Transport(ConnectionSettings(CLOUD, CLOUD_KEY, url, timeout_seconds=0.2, max_attempts=1))
     with pytest.raises(D360UnavailableError, match="it took too long"):
         transport.perform(send())
-    stuck = [thread for thread in threading.enumerate() if thread.name == "d360-request"]
-    found.set()
+    looked_up.set()
     for thread in stuck:
         thread.join(5)
     assert stuck

@@ -1,52 +1,51 @@
-"""Sixty messages whose workers are killed with -9 at random instants around the sending."""
+"""Messages whose workers are killed with -9: from the start of the task to after the response."""
 
 from __future__ import annotations
 
 import os
 import random
-import signal
-import threading
+import subprocess
 import time
 from datetime import timedelta
+from pathlib import Path
 
 from airflow.sdk import DAG
 
-from airflow_provider_d360.hooks.d360 import D360Hook
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
 
-STRETCH_SECONDS = 0.15
-
-
-class SlowHook(D360Hook):
-    """Stretches the two dangerous moments: the intent stands and nothing went out; it is out, without an id."""
-
-    def call(self, call):
-        time.sleep(STRETCH_SECONDS)
-        sent = super().call(call)
-        time.sleep(STRETCH_SECONDS)
-        return sent
+# How long the last try took that was not killed: the next ones are killed within that time, and a bit more.
+SECONDS = Path(os.environ["AIRFLOW_HOME"], "killed_worker_seconds.txt")
 
 
 class DoomedOperator(D360SendMessageOperator):
     """Dies on its first try, at an instant that nobody knows before."""
 
-    @property
-    def hook(self):
-        return SlowHook(self.d360_conn_id)
-
     def execute(self, context):
+        began = time.monotonic()
+        if context["ti"].try_number == 1 and SECONDS.exists():
+            instant = random.uniform(0, 1.2 * float(SECONDS.read_text()))  # noqa: S311 - chance, not secrecy
+            kill = (
+                f"sleep {instant} && kill -9 {os.getpid()}"  # from outside: no thread of ours is in its way
+            )
+            subprocess.Popen(["/bin/sh", "-c", kill], start_new_session=True)
+        message_id = super().execute(context)
+        new = SECONDS.with_suffix(f".{os.getpid()}")
+        new.write_text(str(time.monotonic() - began))
+        new.replace(SECONDS)
         if context["ti"].try_number == 1:
-            instant = random.uniform(0, 2 * STRETCH_SECONDS)  # noqa: S311 - chance, not secrecy
-            threading.Timer(instant, os.kill, (os.getpid(), signal.SIGKILL)).start()
-        return super().execute(context)
+            time.sleep(2 * float(SECONDS.read_text()))  # those that are killed late are killed here
+        return message_id
 
 
-for policy, count in (("fail", 60), ("resend", 8)):
+MESSAGES = 100 if os.environ.get("ATTACK") == "whole" else 20
+
+for policy, count in (("fail", MESSAGES), ("resend", 6)):
     with DAG(f"killed_worker_{policy}", schedule=None, max_active_tasks=8):
         DoomedOperator.partial(
             task_id="send",
             message="{{ dag.dag_id }} {{ ti.map_index }}",
             on_ambiguous=policy,
+            ambiguity_wait_seconds=0,
             retries=1,
             retry_delay=timedelta(seconds=1),
         ).expand(to=[f"49151000{number:05}" for number in range(count)])

@@ -1,0 +1,1 @@
+"""Alerts: their content, their cooldowns, their delivery."""

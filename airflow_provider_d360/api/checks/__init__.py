@@ -1,0 +1,1 @@
+"""A message, a file or a template against WhatsApp's documented limits, before it is sent."""

@@ -1,0 +1,1 @@
+"""One module a resource: its calls and the values that they return."""

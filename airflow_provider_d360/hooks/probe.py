@@ -1,0 +1,64 @@
+"""The test of a connection: one request that changes nothing, and a text about its result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_d360.api.endpoints import health, webhooks
+from airflow_provider_d360.api.errors import (
+    Condition,
+    D360AuthError,
+    D360Error,
+    D360RateLimitError,
+    D360UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_d360.api.endpoints.health import Health
+    from airflow_provider_d360.api.endpoints.webhooks import WebhookConfig
+    from airflow_provider_d360.api.hosting import Hosting
+    from airflow_provider_d360.transport.flows import Flow
+    from airflow_provider_d360.transport.settings import ConnectionSettings
+
+
+def probe(settings: ConnectionSettings) -> Flow[tuple[bool, str]]:
+    """
+    Test a connection. All texts are fixed, so that no secret can be in them.
+
+    :param settings: The settings of the connection; the hook passes them.
+    :returns: Whether it works, and a text for people.
+    """
+    try:
+        return (yield from _probe(settings.hosting))
+    except D360Error as error:
+        return False, _explain(error)
+    except Exception as error:  # noqa: BLE001 - Airflow shows what is returned, not what is raised
+        return False, f"The test failed unexpectedly: {type(error).__name__}."
+
+
+def _probe(hosting: Hosting) -> Flow[tuple[bool, str]]:
+    if not hosting.names_product or hosting.health is None:
+        webhook: WebhookConfig = yield webhooks.get_webhook(hosting)
+        is_set = "A webhook is set." if webhook.url else "No webhook is set yet."
+        return True, f"The API key works ({hosting.name}). {is_set}"
+    state: Health = yield health.health(hosting)
+    if state.can_send_message.upper() == "BLOCKED":
+        return False, "The API key works, but the account is BLOCKED from sending; see the 360dialog Hub."
+    if state.can_send_message.upper() == "LIMITED":
+        return True, "The API key works, but the account is LIMITED in sending; see the 360dialog Hub."
+    return True, f"The API key works ({hosting.name}). The number is able to send messages."
+
+
+def _explain(error: D360Error) -> str:
+    status = error.detail.http_status
+    if isinstance(error, D360AuthError):
+        rejected = error.detail.condition is Condition.KEY_REJECTED
+        reason = "The API key is wrong or expired." if rejected else "The account may not do this."
+        return f"{reason} See the 360dialog Hub."
+    if isinstance(error, D360RateLimitError):
+        return "The API key was not checked: too many requests. Try again in a minute."
+    if isinstance(error, D360UnavailableError) and status is None:
+        return "The host cannot be reached: check the network, the proxy and the connection's host."
+    if isinstance(error, D360UnavailableError):
+        return f"The host does not respond as 360dialog does (HTTP {status}): check the host, or try later."
+    return f"The host does not know this request (HTTP {status}): check the connection's host and hosting."

@@ -1,0 +1,1 @@
+"""What people open in Airflow's user interface."""

@@ -1,0 +1,1 @@
+"""What the Airflow classes share: base classes, arguments, errors, retries, tracking."""

@@ -1,0 +1,113 @@
+"""The receiver behind real sockets: on a thread of this process, or in a process to be killed."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+LOGIN = {"Authorization": "Basic ZDM2MDpzZWNyZXQ="}  # d360:secret
+_ROOT = Path(__file__).parents[2]
+_START_SECONDS = 60.0
+
+
+@contextmanager
+def served(app: Any, lifespan: Any = "off", **options: Any) -> Iterator[int]:
+    """Serve an application on a free port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan=lifespan, **options)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+class Process:
+    """
+    A receiver in a process of its own.
+
+    :param arguments: What Python is to run; the port is added to it.
+    """
+
+    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self._arguments = [sys.executable, "-m", *arguments, "--port", str(self.port)]
+        self._environment = environment
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self._arguments, cwd=_ROOT, env=self._environment, stdout=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", self.port)).close()
+            except OSError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        self._process.terminate()
+        return self._process.wait(_START_SECONDS)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for a condition, and fail if it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.01)
+
+
+def standalone(url: str) -> Process:
+    """Start a receiver that knows no Airflow, and so starts at once."""
+    return Process("tests.receiver.serving", "--store", url)
+
+
+def post(
+    port: int, body: object, headers: Mapping[str, str] = LOGIN, path: str = "/webhook", method: str = "POST"
+) -> int:
+    """Deliver once, and return the status of the answer."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request(method, path, data, {"Content-Type": "application/json", **headers})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
+
+
+def statuses(*pairs: tuple[str, str]) -> dict[str, object]:
+    """Make the body of a delivery."""
+    told = [
+        {"id": message_id, "status": status, "timestamp": "1700000001", "recipient_id": "4915112345678"}
+        for message_id, status in pairs
+    ]
+    value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1065"}, "statuses": told}
+    return {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change(value)]}]}
+
+
+def change(value: object) -> dict[str, object]:
+    return {"field": "messages", "value": value}

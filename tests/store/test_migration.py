@@ -1,0 +1,275 @@
+"""A store of before the ledger becomes one with it, while processes of the old code write, and loses nothing."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, select, text
+
+from airflow_provider_d360.store import State, Store, StoreUnavailableError
+from airflow_provider_d360.store.engines import with_driver
+from airflow_provider_d360.store.entries import LEDGER, OldSender
+from airflow_provider_d360.store.migrations import STEPS
+from tests.receiver.doors import post, standalone, statuses
+from tests.store import old_code
+
+STATUSES_OF_EACH = ("sent", "delivered", "read")
+NEWER = f"has version {len(STEPS)}, and this package knows up to 3"
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+class Deliveries:
+    """Statuses that are delivered to a receiver until it is over; each is new."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._numbers = itertools.count()
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._deliver) for _ in range(3)]
+        self.acknowledged, self.refused = set[str](), set[str]()
+
+    def __enter__(self) -> Deliveries:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _deliver(self) -> None:
+        while not self._over.is_set():
+            message_id = f"wamid.delivered-{next(self._numbers)}"
+            try:
+                status = post(self._port, statuses((message_id, "delivered")))
+            except (OSError, http.client.HTTPException):
+                status = 0
+            (self.acknowledged if status == 200 else self.refused).add(message_id)
+
+
+@contextmanager
+def old_receiver(code: Path, url: str, log: Path) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    with log.open("wb") as stderr:
+        process = old_code.start_receiver(code, url, port, stderr)
+        try:
+            wait_until(lambda: is_listening(port))
+            yield port
+        finally:
+            process.kill()
+            process.wait()
+
+
+def is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "size", [pytest.param(3_000, id="small"), pytest.param(300_000, id="whole", marks=pytest.mark.attack)]
+)
+def test_a_migration_under_load_loses_nothing_and_stops_old_processes(url, tmp_path, size):
+    code = old_code.extract(tmp_path / "old")
+    rows = [old_code.outbox_row(number) for number in range(size)]
+    old_code.fill(url, rows, STATUSES_OF_EACH)
+    receiver_log, sender_log, sent_log = (tmp_path / name for name in ("receiver", "sender", "sent"))
+    with ExitStack() as stack:
+        port = stack.enter_context(old_receiver(code, url, receiver_log))
+        deliveries = stack.enter_context(Deliveries(port))
+        stdout, stderr = (stack.enter_context(log.open("wb")) for log in (sent_log, sender_log))
+        sender = old_code.start_sender(code, url, stdout, stderr)
+        stack.callback(sender.wait)
+        stack.callback(sender.kill)
+        wait_until(lambda: len(deliveries.acknowledged) > 50 and len(sent_log.read_text().split()) > 20)
+        with closing(Store(url, retry_seconds=300.0)) as store:
+            began = time.monotonic()
+            store.ledger.entries("any")
+            took = time.monotonic() - began
+        refused = len(deliveries.refused)
+        wait_until(lambda: len(deliveries.refused) > refused + 20 and NEWER in receiver_log.read_text())
+        wait_until(lambda: sender.poll() is not None)
+    assert NEWER in sender_log.read_text()
+
+    new_receiver = standalone(url)  # to which 360dialog delivers again
+    try:
+        again = [
+            post(new_receiver.port, statuses((name, "delivered"))) for name in sorted(deliveries.refused)
+        ]
+    finally:
+        new_receiver.stop()
+    assert set(again) == {200}
+
+    sent = sent_log.read_text().split()
+    with closing(Store(url)) as store:
+        delivered = deliveries.acknowledged | deliveries.refused
+        assert delivered - store.statuses.current(delivered).keys() == set()
+        columns = [LEDGER.c[name] for name in old_code.OUTBOX]
+        kept = store._database.read(lambda c: set(map(tuple, c.execute(select(*columns)).all())))
+        assert {tuple(row.values()) for row in rows} - kept == set()
+        assert set(sent) - {row[0] for row in kept} == set()
+        count = store.count()
+        assert count["ledger"] == len(kept)
+        assert count["statuses"] == 3 * size + len(delivered)
+        assert store.messages.counts(since=0.0) == {"read": size, "accepted": count["ledger"] - size}
+    print(  # noqa: T201 - the figures of `make attack`
+        f"{make_url(url).get_backend_name()}: {size} messages and {3 * size} statuses migrated in {took:.1f} s; "
+        f"{len(deliveries.acknowledged)} deliveries acknowledged, {len(deliveries.refused)} delivered again, "
+        f"{len(sent)} messages recorded by an old task; {_size(url) / 1e6:.0f} MB"
+    )
+
+
+def _size(url: str) -> int:
+    if url.startswith("sqlite"):
+        return sum(
+            file.stat().st_size for file in Path(str(make_url(url).database)).parent.glob("store.sqlite*")
+        )
+    engine = create_engine(with_driver(make_url(url)))
+    tables = text(
+        "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname LIKE 'd360_%' AND relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+    )
+    with engine.connect() as connection:
+        return int(connection.execute(tables).scalar_one())
+
+
+@pytest.mark.parametrize("table", ["outbox", "statuses"])
+def test_what_an_old_process_commits_while_the_migration_begins_is_kept(url, table):
+    old_code.fill(url, [old_code.outbox_row(1)], ["sent"])
+    columns = ", ".join(old_code.OUTBOX)
+    values = columns.replace("message_id", "'late'")
+    late = {
+        "outbox": f"INSERT INTO d360_outbox ({columns}) SELECT {values} FROM d360_outbox",  # noqa: S608
+        "statuses": "INSERT INTO d360_statuses (message_id, status, rank, received_at, on_premise) "
+        "SELECT 'late', status, rank, 1, on_premise FROM d360_statuses",
+    }[table]
+    engine = create_engine(with_driver(make_url(url)))
+    with closing(Store(url, retry_seconds=60.0)) as store, engine.connect() as old_process:
+        old_process.execute(text(late))
+        migration = threading.Thread(target=store.count)
+        migration.start()
+        migration.join(0.5)  # by now, it waits
+        old_process.commit()
+        migration.join()
+        assert store.count() == {
+            "statuses": 2 if table == "statuses" else 1,
+            "inbox": 0,
+            "ledger": 2 if table == "outbox" else 1,
+            "alerts": 0,
+            "notices": 0,
+        }
+    engine.dispose()
+
+
+def test_a_migration_gives_up_behind_somebody_who_reads_the_tables_for_hours(postgres, monkeypatch):
+    monkeypatch.setattr("airflow_provider_d360.store.migrations.m0004_ledger._LOCK_TIMEOUT", "100ms")
+    url = postgres.new_database()
+    old_code.fill(url, [old_code.outbox_row(1)])
+    engine = create_engine(with_driver(make_url(url)))
+    with closing(Store(url, retry_seconds=0.1)) as store:
+        with engine.connect() as dump:
+            dump.execute(text("SELECT count(*) FROM d360_outbox"))
+            with pytest.raises(StoreUnavailableError, match="lock timeout"):
+                store.count()
+        assert store.count()["ledger"] == 1
+    engine.dispose()
+
+
+def test_old_rows_are_found_by_task_and_masked_recipient_and_by_nothing_less(url, store):
+    row = old_code.outbox_row(1, dag_id="dag", run_id="run", task_id="task", map_index=3, recipient="49…78")
+    old_code.fill(url, [row])
+    sender = OldSender("dag", "run", "task", 3, "49…78")
+    [found] = store.ledger.entries("scope", sender)
+    assert (found.message_id, found.state, found.scope, found.content) == (
+        "wamid.1",
+        State.ACCEPTED,
+        None,
+        None,
+    )
+    for other in (("x", "run", "task", 3, "49…78"), ("dag", "x", "task", 3, "49…78"),
+                  ("dag", "run", "x", 3, "49…78"), ("dag", "run", "task", 4, "49…78"),
+                  ("dag", "run", "task", 3, "49…79")):  # fmt: skip
+        assert store.ledger.entries("scope", OldSender(*other)) == []
+    assert store.ledger.entries("scope") == []
+
+
+def test_an_old_row_that_was_claimed_belongs_to_its_scope_from_then_on(url, store):
+    row = old_code.outbox_row(1, dag_id="dag", run_id="run", task_id="task", map_index=3, recipient="49…78")
+    old_code.fill(url, [row])
+    sender = OldSender("dag", "run", "task", 3, "49…78")
+    store.ledger.change("scope", lambda entries: (None, entries), sender)
+    assert [entry.message_id for entry in store.ledger.entries("scope")] == ["wamid.1"]
+    assert store.ledger.entries("other", sender) == []
+
+
+def test_a_status_of_an_old_message_says_that_it_failed(url, store):
+    row = old_code.outbox_row(1, dag_id="dag", run_id="run", task_id="task", map_index=3, recipient="49…78")
+    old_code.fill(url, [row], ["failed"])
+    [found] = store.ledger.entries("scope", OldSender("dag", "run", "task", 3, "49…78"))
+    assert found.failed
+
+
+def test_old_rows_have_different_ids_that_say_nothing(url, store):
+    old_code.fill(url, [old_code.outbox_row(number) for number in range(100)])
+    ids = store._database.read(lambda c: c.execute(select(LEDGER.c.id)).scalars().all())
+    assert len(set(ids)) == 100
+    assert {len(name) for name in ids} == {32}
+    assert all(set(name) <= set("0123456789abcdef") for name in ids)
+
+
+def test_a_store_that_lost_its_version_keeps_all_it_has(url, store):
+    old_code.fill(url, [old_code.outbox_row(number) for number in range(100)], ["sent"])
+    secret = store.ledger.hash("x")
+    old_code.execute(url, "DROP TABLE d360_schema")
+    with closing(Store(url)) as again:
+        assert again.count() == {"statuses": 100, "inbox": 0, "ledger": 100, "alerts": 0, "notices": 0}
+        assert again.ledger.hash("x") == secret
+        tables = again._database.read(lambda c: c.dialect.get_table_names(c))
+        assert {"d360_outbox", "d360_statuses"}.isdisjoint(tables)
+
+
+def test_statuses_that_an_old_process_wrote_after_the_version_was_lost_are_kept(url, store):
+    old_code.fill(url, [old_code.outbox_row(1)], ["sent"])
+    store.count()
+    old_code.execute(url, "DROP TABLE d360_schema")
+    old_code.fill(url, [old_code.outbox_row(number) for number in (2, 3)], ["sent"])
+    with closing(Store(url)) as again:
+        assert again.count() == {"statuses": 3, "inbox": 0, "ledger": 3, "alerts": 0, "notices": 0}
+
+
+def test_a_migration_that_is_interrupted_changes_nothing(url, monkeypatch):
+    from airflow_provider_d360.store import migrations
+
+    old_code.fill(url, [old_code.outbox_row(number) for number in range(10)], ["sent"])
+
+    def interrupt(connection):
+        raise SystemExit(137)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations.migrate, "__defaults__", ((*migrations.STEPS, interrupt),))
+        with pytest.raises(SystemExit):
+            Store(url).count()
+    engine = create_engine(with_driver(make_url(url)))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM d360_outbox")).scalar() == 10
+        assert connection.execute(text("SELECT version FROM d360_schema")).scalar() == 3
+    engine.dispose()
+    with closing(Store(url)) as store:
+        assert store.count()["ledger"] == 10

@@ -1,0 +1,36 @@
+"""Which index SQLite chooses, where the wrong one costs seconds. It has no statistics unless somebody asks for them."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_d360.store import Store
+
+OF_DAGS = "dag_id IN ('a', 'b') AND at >= 1 AND at < 2"
+PLANS = {
+    "the newest messages of some DAGs": (
+        f"{OF_DAGS} ORDER BY at DESC LIMIT 101",
+        "d360_ledger_at (at>? AND at<?)",
+    ),
+    "the messages to one person": (
+        f"{OF_DAGS} AND recipient_hash = 'h' ORDER BY at DESC LIMIT 101",
+        "d360_ledger_recipient (recipient_hash=?)",
+    ),
+    "a row from before the ledger": (
+        "scope IS NULL AND dag_id = 'a' AND run_id = 'r' AND task_id = 't' AND map_index = -1",
+        "d360_ledger_task (dag_id=? AND run_id=? AND task_id=?)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("where", "index"), PLANS.values(), ids=PLANS)
+def test_rows_are_found_by_the_index_for_them(tmp_path: Path, where: str, index: str) -> None:
+    with closing(Store(f"sqlite:///{tmp_path}/store.sqlite")) as store:
+        store.check_writable()
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
+        rows = connection.execute("EXPLAIN QUERY PLAN SELECT id, state FROM d360_ledger WHERE " + where)  # noqa: S608 - ours
+        assert index in " ".join(row[3] for row in rows)
