@@ -16,6 +16,8 @@ from typing import Any
 
 import uvicorn
 
+from scripts.ports import free_port
+
 LOGIN = {"Authorization": "Basic ZDM2MDpzZWNyZXQ="}  # d360:secret
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
@@ -43,8 +45,7 @@ class Process:
     """
 
     def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._arguments = [sys.executable, "-m", *arguments, "--port", str(self.port)]
         self._environment = environment
         self.start()

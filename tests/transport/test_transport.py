@@ -219,15 +219,17 @@ def test_a_redirect_to_what_is_no_address_is_refused_like_any_other(perform, emu
         perform(send())
 
 
+@pytest.fixture
 def closed_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that is bound by us and listened on by nobody."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
-def test_a_connection_that_was_never_made_is_tried_again_and_named_as_harmless(perform):
+def test_a_connection_that_was_never_made_is_tried_again_and_named_as_harmless(perform, closed_port):
     with pytest.raises(D360UnavailableError, match=r"(?i)cannot connect to 127\.0\.0\.1.*nothing was sent"):
-        perform(send(), base_url=f"http://127.0.0.1:{closed_port()}")
+        perform(send(), base_url=f"http://127.0.0.1:{closed_port}")
     assert len(perform.waits) == 2
 
 
