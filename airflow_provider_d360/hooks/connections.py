@@ -19,6 +19,7 @@ from airflow_provider_d360.api.errors import D360AuthError, D360RequestError, Er
 from airflow_provider_d360.api.hosting import CLOUD, HOSTINGS, ON_PREMISE, Hosting
 from airflow_provider_d360.api.privacy import readable
 from airflow_provider_d360.api.recipients import check_region
+from airflow_provider_d360.api.restrictions import Restriction, read_restriction
 from airflow_provider_d360.transport.client import Transport
 from airflow_provider_d360.transport.settings import ConnectionSettings
 
@@ -30,6 +31,8 @@ _EXTRAS = (
     "max_attempts",
     "messages_per_second",
     "default_region",
+    "only_to",
+    "redirect_to",
     "webhook_username",
     "webhook_password",
 )
@@ -70,6 +73,7 @@ def read_settings(connection: _Connection) -> ConnectionSettings:
                 connection, extras, "messages_per_second", default=80.0, least=0.01, most=1000.0
             ),
             default_region=_region(connection, extras),
+            restriction=_restriction(connection, extras),
             webhook_secrets=_webhook_secrets(extras),
         )
     except ValueError as problem:  # urllib's, of a host such as http://[::1
@@ -88,6 +92,8 @@ def open_transport(connection: _Connection) -> Transport:
     settings = read_settings(connection)
     if settings.hosting is ON_PREMISE:
         _warn_of_on_premise()
+    if settings.restriction is not None:
+        log.warning("Connection %r is restricted: %s.", connection.conn_id, settings.restriction)
     return Transport(settings)
 
 
@@ -214,6 +220,15 @@ def _region(connection: _Connection, extras: Mapping[str, object]) -> str | None
     except ValueError as error:
         problem = str(error)
     raise _wrong(connection, "extra 'default_region'", problem)
+
+
+def _restriction(connection: _Connection, extras: Mapping[str, object]) -> Restriction | None:
+    try:
+        return read_restriction(extras.get("only_to"), extras.get("redirect_to"), _region(connection, extras))
+    except D360RequestError as error:
+        detail = error.detail
+    title = f"Connection {connection.conn_id!r}: extra {detail.title}"
+    raise D360RequestError(ErrorDetail(title, detail.remedy))
 
 
 def _key(connection: _Connection) -> str:

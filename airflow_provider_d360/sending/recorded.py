@@ -54,7 +54,7 @@ def send_once(
         try:
             if call is None:
                 call = yield from prepare(record.token if record else None)
-            yield from wait_for_turn(settings, to)
+            yield from wait_for_turn(settings, call.recipient)
             if record is None:
                 sent: Sent | None = yield call
             else:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_d360.api.errors import D360RequestError, ErrorDetail
 from airflow_provider_d360.api.hosting import Hosting
+from airflow_provider_d360.api.restrictions import Restriction
 from airflow_provider_d360.transport.sockets import is_loopback
 
 
@@ -24,6 +25,7 @@ class ConnectionSettings:
     :param messages_per_second: The rate limit of the number.
     :param budget_seconds: The time limit of one call: all its attempts and the waits between them.
     :param default_region: The country of numbers with a leading 0, such as ``DE``; ``None`` reads none.
+    :param restriction: Whom the connection may write to; ``None`` restricts nothing.
     :param webhook_secrets: The webhook login. Like the key, it is removed from every error text.
     :raises D360RequestError: when ``base_url`` is not a URL to which a key may be sent.
     """
@@ -36,6 +38,7 @@ class ConnectionSettings:
     messages_per_second: float = 80.0
     budget_seconds: float = 90.0
     default_region: str | None = None
+    restriction: Restriction | None = None
     webhook_secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
