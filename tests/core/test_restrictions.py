@@ -3,10 +3,16 @@
 import pytest
 
 from airflow_provider_d360.api.errors import D360RecipientError, D360RequestError
-from airflow_provider_d360.api.restrictions import read_restriction
+from airflow_provider_d360.api.restrictions import Restriction, read_restriction
 
 MINE = "4915112345689"
 CUSTOMER = "33612345678"
+
+
+def read(*extras: object) -> Restriction:
+    restriction = read_restriction(*extras)  # type: ignore[arg-type]
+    assert restriction is not None
+    return restriction
 
 
 @pytest.mark.parametrize(
@@ -25,21 +31,21 @@ CUSTOMER = "33612345678"
     ],
 )
 def test_a_number_of_the_list_is_allowed_however_it_is_written(only_to):
-    restriction = read_restriction(only_to, None, "DE")
+    restriction = read(only_to, None, "DE")
     assert restriction.allows(MINE)
     assert not restriction.allows(CUSTOMER)
 
 
 def test_a_whole_number_is_no_prefix():
-    assert not read_restriction("4915112345", None).allows("491511234567")
+    assert not read("4915112345", None).allows("491511234567")
 
 
 def test_a_prefix_allows_phone_numbers_only():
-    assert not read_restriction("1*", None).allows("120363025246125486@g.us")
+    assert not read("1*", None).allows("120363025246125486@g.us")
 
 
 def test_user_ids_and_groups_can_be_named():
-    restriction = read_restriction("BR.1502, 120363025246125486@g.us", None)
+    restriction = read("BR.1502, 120363025246125486@g.us", None)
     assert restriction.allows("BR.1502")
     assert restriction.allows("120363025246125486@g.us")
     assert not restriction.allows("BR.15021")
@@ -51,14 +57,14 @@ def test_without_extras_nothing_is_restricted(missing):
 
 
 def test_redirect_to_alone_gets_every_message():
-    restriction = read_restriction("", MINE)
+    restriction = read("", MINE)
     assert restriction.destination(CUSTOMER) == MINE
     assert restriction.destination(MINE) == MINE
 
 
 def test_a_refusal_names_nobody_and_says_what_to_do():
     with pytest.raises(D360RecipientError) as caught:
-        read_restriction(MINE, None).destination(CUSTOMER)
+        read(MINE, None).destination(CUSTOMER)
     assert "33…78: its only_to" in caught.value.detail.title
     assert "only_to" in caught.value.detail.remedy
     assert CUSTOMER not in str(caught.value)
@@ -82,7 +88,7 @@ def test_a_refusal_names_nobody_and_says_what_to_do():
 )
 def test_a_wrong_list_is_an_error_that_names_the_place(only_to, problem):
     with pytest.raises(D360RequestError) as caught:
-        read_restriction(only_to, None)
+        read(only_to, None)
     assert problem in caught.value.detail.title
     assert caught.value.detail.remedy
     assert MINE not in str(caught.value)
@@ -91,15 +97,15 @@ def test_a_wrong_list_is_an_error_that_names_the_place(only_to, problem):
 @pytest.mark.parametrize("redirect_to", ["110", "120363025246125486@g.us", [MINE], f"{MINE},{CUSTOMER}"])
 def test_a_message_is_redirected_to_one_person(redirect_to):
     with pytest.raises(D360RequestError, match=r"^redirect_to "):
-        read_restriction(None, redirect_to)
+        read(None, redirect_to)
 
 
 def test_no_description_holds_a_whole_number():
-    restriction = read_restriction(f"{CUSTOMER},+1 650*", MINE)
+    restriction = read(f"{CUSTOMER},+1 650*", MINE)
     assert str(restriction) == (
         "only_to names 2 recipients or prefixes; messages to anybody else go to 49…89"
     )
-    assert str(read_restriction(MINE, None)).endswith("refused")
-    assert str(read_restriction(None, MINE)).startswith("redirect_to is set; ")
+    assert str(read(MINE, None)).endswith("refused")
+    assert str(read(None, MINE)).startswith("redirect_to is set; ")
     assert MINE not in repr(restriction)
     assert CUSTOMER not in repr(restriction)
