@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, Connection, Double, Index, String, Table, Text, select
+from sqlalchemy import Column, Connection, Double, Index, Select, String, Table, Text, select
 
 from airflow_provider_d360.api.events import Event, MessageEvent
 from airflow_provider_d360.store.database import Database
@@ -115,8 +115,20 @@ class Inbox:
         received_at = INBOX.c.received_at
         times = (received_at >= since) & (received_at <= time.time() + CLOCK_SKEW_SECONDS)
         query = select(INBOX).where(times, INBOX.c.type != RAW_TYPE).order_by(received_at).limit(limit)
-        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [InboxMessage(**{**row, "content": _content(row["content"])}) for row in rows]
+        return self._read(query)
+
+    def recent(self, *, since: float, before: float | None = None, limit: int = 100) -> list[InboxMessage]:
+        """
+        Return messages, newest first, for pages. Rows from the future wait for the next purge.
+
+        :param since: Only messages received at this time or later, in Unix seconds.
+        :param before: Only messages received before this time, in Unix seconds; for the next page.
+        :param limit: How many at most.
+        """
+        received_at, end = INBOX.c.received_at, time.time() + CLOCK_SKEW_SECONDS
+        times = (received_at >= since) & (received_at < min(before or end, end))
+        query = select(INBOX).where(times, INBOX.c.type != RAW_TYPE)
+        return self._read(query.order_by(received_at.desc(), INBOX.c.message_id).limit(limit))
 
     def count(self) -> int:
         """Count the rows."""
@@ -131,6 +143,10 @@ class Inbox:
         """
         correct_future(self._database, INBOX, ["received_at"], now)
         return delete_rows(self._database, INBOX, INBOX.c.received_at < older_than)
+
+    def _read(self, query: Select[Any]) -> list[InboxMessage]:
+        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [InboxMessage(**{**row, "content": _content(row["content"])}) for row in rows]
 
 
 def inbox_rows(events: Iterable[Event], received_at: float) -> list[Row]:

@@ -10,7 +10,7 @@ CUSTOMER = "33612345678"
 
 
 def read(*extras: object) -> Restriction:
-    restriction = read_restriction(*extras)  # type: ignore[arg-type]
+    restriction = read_restriction(*extras)
     assert restriction is not None
     return restriction
 

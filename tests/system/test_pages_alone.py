@@ -1,0 +1,151 @@
+"""The pages in a browser, without a whole Airflow around them: how they look, and whether everybody can use them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from airflow_provider_d360.api.events import read_events
+from airflow_provider_d360.store import Entry, State, Store
+from tests.receiver.conftest import gate  # noqa: F401
+from tests.receiver.doors import served
+from tests.receiver.visitors import airflow_with, page_of
+from tests.recorded import outside, record
+from tests.system.browsers import BROWSER, DRIVER, show_as, start_browser, take_picture, violations
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not (DRIVER and BROWSER), reason="needs chromium and chromedriver"),
+]
+
+DESK, PHONE = (1368, 892), (318, 780)  # the frame that Airflow leaves at 1440 and at 390 pixels
+NOT_ON_WHATSAPP = {
+    "code": 131026,
+    "title": "Message undeliverable",
+    "error_data": {"details": "Receiver is incapable"},
+}
+TOO_LATE = {"code": 131047, "title": "Re-engagement message"}
+UTILITY = {"billable": True, "pricing_model": "PMP", "category": "utility"}
+PEOPLE = ("447700900123", "4915112345631", "12025550143", "33199001235")
+
+
+class Site:
+    """
+    The pages with messages in their store, and a browser of somebody who may settle them.
+
+    :param port: Where they are served.
+    :param browser: The browser.
+    :param unknown: A message of which nobody knows whether it was sent.
+    """
+
+    def __init__(self, port: int, browser: webdriver.Chrome, unknown: Entry) -> None:
+        self.port, self.browser, self.unknown = port, browser, unknown
+        self.soon = WebDriverWait(browser, 30)
+
+    def open(self, path: str) -> None:
+        self.browser.get(f"http://127.0.0.1:{self.port}{path}")
+
+    def all(self, selector: str) -> list[Any]:
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector: str) -> Any:
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Entry]]:
+    store = Store(f"sqlite:///{tmp_path_factory.mktemp('store')}/store.sqlite")
+    now = time.time()
+    fates: list[list[dict[str, Any]]] = [
+        [{"status": "sent", "pricing": UTILITY}],
+        [{"status": "sent", "pricing": UTILITY}, {"status": "delivered"}],
+        [{"status": "sent"}, {"status": "failed", "errors": [NOT_ON_WHATSAPP]}],
+        [{"status": "sent", "pricing": UTILITY}, {"status": "delivered"}, {"status": "read"}],
+        [],
+        [{"status": "sent", "pricing": UTILITY}, {"status": "delivered"}, {"status": "read"}],
+        [{"status": "failed", "errors": [TOO_LATE]}],
+        [{"status": "sent", "pricing": UTILITY}, {"status": "delivered"}],
+    ]
+    for number, fate in enumerate(fates):
+        sent_at, to, message_id = now - 45 - 97 * number, PEOPLE[number % 4], f"wamid.{number}"
+        task = {
+            "dag_id": ("shop", "billing")[number % 3 == 1],
+            "task_id": "tell_customer",
+            "map_index": number,
+        }
+        record(store, message_id, to=to, at=sent_at, **task)
+        told = [
+            {"id": message_id, "timestamp": str(int(sent_at) + 2 * after), "recipient_id": to, **what}
+            for after, what in enumerate(fate, 1)
+        ]
+        add(store, now, statuses=told)
+    record(store, "wamid.hook", to=PEOPLE[1], at=now - 1000, **outside())
+    record(
+        store, "wamid.alert", to=PEOPLE[1], at=now - 1100, source="alert", map_index=-1, task_id="load_orders"
+    )
+    refused = "D360RecipientError: This connection may not write to 33…35: its only_to does not allow it"
+    record(store, to=PEOPLE[3], at=now - 300, state=State.REFUSED, reason=refused, task_id="tell_customer")
+    record(store, "wamid.held", to=PEOPLE[0], at=now - 1300, state=State.HELD, reason="paused")
+    unknown = record(store, to=PEOPLE[2], at=now - 200, state=State.UNKNOWN, task_id="tell_customer")
+    incoming = [
+        {"id": "in.1", "from": PEOPLE[0], "timestamp": str(int(now - 60)), "type": "text",
+         "text": {"body": "Where is my parcel?"}},
+        {"id": "in.2", "from": PEOPLE[1], "timestamp": str(int(now - 600)), "type": "button",
+         "button": {"text": "Yes"}, "context": {"id": "wamid.1"}},
+        {"id": "in.3", "from": PEOPLE[2], "timestamp": str(int(now - 900)), "type": "image",
+         "image": {"id": "7", "caption": "The damage, seen from the front door"}},
+    ]  # fmt: skip
+    for age, message in enumerate(incoming):
+        add(store, now - 60 - 300 * age, messages=[message])
+    yield store, unknown
+    store.close()
+
+
+def add(store: Store, at: float, **items: Any) -> None:
+    value = {"messaging_product": "whatsapp", **items}
+    store.add(read_events({"entry": [{"changes": [{"field": "messages", "value": value}]}]}), at)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    browser = start_browser(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def site(filled: tuple[Store, Entry], browser: webdriver.Chrome, gate: None) -> Iterator[Site]:  # noqa: F811
+    store, unknown = filled
+    with served(airflow_with(lambda: store)) as port:
+        site = Site(port, browser, unknown)
+        site.open("/d360/static/pages.css")  # a page of the site, for its cookie
+        browser.add_cookie({"name": "_token", "value": "ops"})
+        yield site
+
+
+PATHS = {
+    "messages": "/d360/messages",
+    "message": page_of("wamid.2"),
+    "unknown": "UNKNOWN",
+    "inbox": "/d360/inbox",
+    "tab": "/d360/dags/shop/messages",
+    "nothing-matches": "/d360/messages?dag=nothing",
+    "no-such-message": "/d360/messages/nowhere",
+}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("name", PATHS)
+def test_everybody_can_use_the_page(site: Site, name: str, size: tuple[int, int], theme: str) -> None:
+    show_as(site.browser, *size, theme)
+    site.open(PATHS[name].replace("UNKNOWN", f"/d360/messages/{site.unknown.id}"))
+    take_picture(site.browser, f"{name}-{'phone' if size == PHONE else 'desk'}-{theme}")
+    assert violations(site.browser) == []
+    assert site.browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
