@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from airflow_provider_d360.api.events import read_events
+from airflow_provider_d360.pages import messages as messages_module
 from airflow_provider_d360.store import Entry, State, Store
 from tests.receiver.conftest import gate  # noqa: F401
 from tests.receiver.doors import served
@@ -24,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(not (DRIVER and BROWSER), reason="needs chromium and chromedriver"),
 ]
 
-DESK, PHONE = (1368, 892), (318, 780)  # the frame that Airflow leaves at 1440 and at 390 pixels
+DESK, PHONE = (1368, 780), (318, 780)  # the frame that Airflow leaves at 1440 and at 390 pixels
 NOT_ON_WHATSAPP = {
     "code": 131026,
     "title": "Message undeliverable",
@@ -140,12 +144,117 @@ PATHS = {
 }
 
 
+DOCS = (
+    *("messages-desk-light", "messages-desk-dark", "messages-phone-light", "message-desk-light"),
+    *("unknown-desk-light", "inbox-desk-light"),
+)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("name", PATHS)
 def test_everybody_can_use_the_page(site: Site, name: str, size: tuple[int, int], theme: str) -> None:
     show_as(site.browser, *size, theme)
     site.open(PATHS[name].replace("UNKNOWN", f"/d360/messages/{site.unknown.id}"))
-    take_picture(site.browser, f"{name}-{'phone' if size == PHONE else 'desk'}-{theme}")
+    picture = f"{name}-{'phone' if size == PHONE else 'desk'}-{theme}"
+    take_picture(site.browser, picture, for_docs=picture in DOCS)
     assert violations(site.browser) == []
     assert site.browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
+
+
+def press(site: Site, *keys: str) -> None:
+    ActionChains(site.browser).send_keys(*keys).perform()
+
+
+def focused(site: Site) -> str:
+    return str(site.browser.execute_script("return document.activeElement.textContent.trim()"))
+
+
+def test_the_keyboard_reaches_a_message_and_shows_where_it_is(site: Site) -> None:
+    show_as(site.browser, *DESK)
+    site.open("/d360/messages")
+    seen: list[str] = []
+    while "message to 44…23" not in focused(site):
+        press(site, Keys.TAB)
+        seen.append(focused(site))
+        outline = site.browser.execute_script(
+            "const at = document.activeElement, row = at.closest('.opens');"
+            "return [at, row].some(one => one && getComputedStyle(one).outlineStyle === 'solid')"
+        )
+        assert outline, f"nothing shows that {seen[-1]!r} has the focus"
+    assert seen[:2] == ["Messages", "Inbox"]  # the order of the page
+    press(site, Keys.ENTER)
+    site.soon.until(lambda driver: "Message to 44…23" in driver.find_element(By.TAG_NAME, "h1").text)
+
+
+def test_a_menu_opens_and_closes_by_the_keyboard(site: Site) -> None:
+    show_as(site.browser, *DESK)
+    site.open("/d360/messages")
+    while "Source" not in focused(site):
+        press(site, Keys.TAB)
+    press(site, Keys.ENTER)
+    assert site.one("details[open]").text.startswith("Source")
+    press(site, Keys.ESCAPE)
+    assert site.all("details[open]") == []
+    assert "Source" in focused(site)
+    press(site, Keys.ENTER, Keys.TAB, Keys.TAB)
+    assert focused(site) == "Alert"
+    press(site, Keys.ENTER)
+    site.soon.until(lambda driver: "source=alert" in driver.current_url)
+    assert len(site.all("tbody")) == 1
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_click_anywhere_in_a_row_opens_the_message(site: Site, size: tuple[int, int]) -> None:
+    show_as(site.browser, *size)
+    site.open("/d360/messages?status=failed")
+    site.one(".why").click()
+    site.soon.until(lambda driver: driver.find_elements(By.CSS_SELECTOR, ".timeline"))
+    site.one(".crumbs a").click()
+    site.soon.until(lambda driver: driver.current_url.endswith("/d360/messages?status=failed"))
+
+
+def test_a_part_of_a_dags_name_is_typed_and_found(site: Site) -> None:
+    show_as(site.browser, *DESK)
+    site.open("/d360/messages")
+    site.one("details:has([name=dag]) summary").click()
+    site.one("[name=dag]").send_keys("ILL", Keys.ENTER)
+    site.soon.until(lambda driver: "dag=ILL" in driver.current_url)
+    assert {cell.text for cell in site.all("tbody tr:not(.why) td:nth-child(3)")} == {"billing"}
+
+
+def test_times_are_those_of_the_zone_chosen_in_airflow(site: Site) -> None:
+    show_as(site.browser, *DESK)
+    site.open("/d360/messages")
+    utc = site.one("tbody time").text
+    site.browser.execute_script("localStorage.setItem('timezone', '\"Asia/Tokyo\"')")
+    site.open("/d360/messages")
+    tokyo = site.one("tbody time").text
+    site.browser.execute_script("localStorage.removeItem('timezone')")
+    difference = datetime.fromisoformat(tokyo) - datetime.fromisoformat(utc)
+    assert difference == timedelta(hours=9)
+
+
+def test_on_a_phone_state_and_remedy_are_visible_without_scrolling_sideways(site: Site) -> None:
+    show_as(site.browser, *PHONE)
+    site.open("/d360/messages?status=failed")
+    for selector in ("tbody .badge", "tbody .remedy", "tbody .reason"):
+        box = site.one(selector).rect
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE[0]
+
+
+def test_the_page_shows_new_messages_by_itself(
+    site: Site, filled: tuple[Store, Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages_module, "REFRESH_SECONDS", 1)
+    show_as(site.browser, *DESK)
+    site.open("/d360/messages")
+    before = len(site.all("tbody"))
+    record(filled[0], "wamid.new", at=time.time())
+    site.soon.until(lambda driver: len(driver.find_elements(By.TAG_NAME, "tbody")) == before + 1)
+
+
+def test_the_policy_stops_nothing_of_ours(site: Site) -> None:
+    lines = [line["message"] for line in site.browser.get_log("browser")]
+    assert [line for line in lines if "Content Security Policy" in line] == []
