@@ -167,7 +167,9 @@ def press(site: Site, *keys: str) -> None:
 
 
 def focused(site: Site) -> str:
-    return str(site.browser.execute_script("return document.activeElement.textContent.trim()"))
+    """Return the text of what has the focus; nothing while it is the page itself."""
+    script = "const at = document.activeElement; return at === document.body ? '' : at.textContent.trim()"
+    return str(site.browser.execute_script(script))
 
 
 def test_the_keyboard_reaches_a_message_and_shows_where_it_is(site: Site) -> None:
