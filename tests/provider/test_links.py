@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 import pytest
 
+from airflow_provider_d360 import compat
 from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.messages import text
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
@@ -37,7 +38,7 @@ def test_the_link_leads_to_the_message_inside_airflow_where_airflow_can(
 
 def test_pages_have_addresses_from_airflow_3_3_on():
     major, minor = map(int, version("apache-airflow-core").split(".")[:2])
-    assert ((major, minor) >= (3, 3)) == links.PAGES_HAVE_ADDRESSES
+    assert ((major, minor) >= (3, 3)) == compat.PAGES_HAVE_ADDRESSES
 
 
 def test_there_is_no_link_before_the_message_has_an_id(operator, link):

@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.skipif(not (DRIVER and BROWSER), reason="needs chromium and chromedriver"),
 ]
 
+DESK, PHONE = (1280, 680), (390, 780)
 LOGIN = ("d360", "a-password-for-deliveries")
 DAG = "saved_connection"  # any of those in the folder
 RUN = "manual__2026-01-01T00:00:00+00:00"
@@ -115,7 +116,7 @@ def test_logging_in_leads_from_a_link_to_its_message(airflow, page):
 
 
 def test_the_menu_leads_to_the_messages(airflow, page):
-    show_as(page.browser, 1440, 900)
+    show_as(page.browser, *DESK)
     page.browser.get(airflow.url)
     page.element("//button[contains(., 'Browse')]").click()
     page.element("//*[@role='menuitem'][contains(., 'WhatsApp')]").click()
@@ -128,9 +129,9 @@ def test_the_menu_leads_to_the_messages(airflow, page):
     assert not page.browser.find_elements(By.XPATH, "//*[contains(., 'nobody_reads_this')]")
     assert "Send an approved template instead" in page.element(REASON).text
     take_picture(page.browser, "in-airflow", for_docs=True)
-    show_as(page.browser, 390, 844)
+    show_as(page.browser, *PHONE)
     take_picture(page.browser, "in-airflow-phone", for_docs=True)
-    show_as(page.browser, 1440, 900)
+    show_as(page.browser, *DESK)
 
 
 def test_in_dark_mode_the_page_is_dark(page):
@@ -218,7 +219,7 @@ def test_a_dag_a_run_and_a_task_have_a_tab_with_their_messages(airflow, page):
     for path, messages in {
         "": 20,
         f"/runs/{run_id}": 1,
-        f"/tasks/{task}": 1,
+        f"/tasks/{task}": 20,
         f"/runs/{run_id}/tasks/{task}": 1,
     }.items():
         page.browser.get(f"{airflow.url}/dags/{DAG}{path}")
