@@ -61,7 +61,9 @@ def next_send(entry: Entry) -> str:
 def _explain_state(entry: Entry, now: float) -> ErrorDetail | None:
     state = entry.state
     if state is State.REFUSED:
-        return ErrorDetail("It was not sent", next_send(entry), details=entry.reason or "")
+        is_settled = (entry.reason or "").startswith("settled by hand")
+        remedy = next_send(entry) if is_settled else f"Correct the cause. {next_send(entry)}"
+        return ErrorDetail("It was not sent", remedy, details=entry.reason or "")
     if state is State.HELD:
         return ErrorDetail(
             "WhatsApp holds it back",

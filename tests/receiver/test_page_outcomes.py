@@ -29,7 +29,7 @@ def state_of(store, entry):
 STATES = {
     "refused": (
         {"state": State.REFUSED, "reason": "D360RecipientError: Not on WhatsApp"},
-        "The next retry or Clear of its task sends it. It was not sent. D360RecipientError: Not on WhatsApp",
+        "Correct the cause. The next retry or Clear of its task sends it. It was not sent. D360RecipientError: Not on WhatsApp",
     ),
     "held": (
         {"state": State.HELD, "message_id": "m1", "reason": "held_for_quality_assessment"},

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import requests
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -20,15 +19,15 @@ from airflow_provider_d360.compat import PAGES_HAVE_ADDRESSES
 from airflow_provider_d360.store import State, Store
 from scripts.real_airflow import RealAirflow, session_of
 from tests.recorded import NUMBER, outside, record
-from tests.system.browsers import show_as, take_picture
-from tests.system.test_connection_form import BROWSER, DRIVER, Page, browser  # noqa: F401
+from tests.system.browsers import BROWSER, DRIVER, show_as, start_browser, take_picture
+from tests.system.test_connection_form import Page
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(not (DRIVER and BROWSER), reason="needs chromium and chromedriver"),
 ]
 
-DESK, PHONE = (1280, 680), (390, 780)
+DESK, PHONE = (1440, 660), (390, 780)
 LOGIN = ("d360", "a-password-for-deliveries")
 DAG = "saved_connection"  # any of those in the folder
 RUN = "manual__2026-01-01T00:00:00+00:00"
@@ -97,10 +96,13 @@ def send(store: Store, message_id: str | None = None, **known: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(airflow: RealAirflow, browser: webdriver.Chrome) -> Page:  # noqa: F811
+def page(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A browser at the link of an alert, before anybody has logged in."""
+    browser = start_browser(tmp_path_factory.mktemp("browser"))
+    show_as(browser, *DESK)
     browser.get(f"{airflow.url}/d360/messages/{short_id(READ)}")
-    return Page(browser)
+    yield Page(browser)
+    browser.quit()
 
 
 def test_logging_in_leads_from_a_link_to_its_message(airflow, page):
@@ -141,7 +143,7 @@ def test_in_dark_mode_the_page_is_dark(page):
     page.soon.until(lambda driver: "dark" in driver.find_element(By.TAG_NAME, "html").get_attribute("class"))
     enter_frame(page)
     page.element(REASON)
-    assert background(page) != light
+    page.soon.until(lambda _: background(page) != light)
     take_picture(page.browser, "in-airflow-dark", for_docs=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,6 +16,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from airflow_provider_d360.api.events import read_events
+from airflow_provider_d360.api.wire import Request
+from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, Webhook
+from airflow_provider_d360.emulator.server import EmulatorServer
 from airflow_provider_d360.pages import messages as messages_module
 from airflow_provider_d360.store import Entry, State, Store
 from tests.receiver.conftest import gate  # noqa: F401
@@ -260,3 +264,38 @@ def test_the_page_shows_new_messages_by_itself(
 def test_the_policy_stops_nothing_of_ours(site: Site) -> None:
     lines = [line["message"] for line in site.browser.get_log("browser")]
     assert [line for line in lines if "Content Security Policy" in line] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(900, 700), (390, 700)], ids=["desk", "phone"])
+def test_the_start_page_of_the_emulator_is_there_to_reply(
+    browser: webdriver.Chrome, size: tuple[int, int], theme: str
+) -> None:
+    show_as(browser, *size, theme)
+    emulator = Emulator(delay_seconds=0)
+    emulator.numbers[CLOUD_KEY].webhook = Webhook("https://elsewhere.example/webhook")
+    buttons = [{"type": "reply", "reply": {"id": title, "title": title}} for title in ("Deploy", "Wait")]
+    question = {
+        "type": "interactive",
+        "interactive": {
+            "type": "button",
+            "body": {"text": "Deploy to production?"},
+            "action": {"buttons": buttons},
+        },
+    }
+    for content in ({"type": "text", "text": {"body": "The report is ready."}}, question):
+        body = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": PEOPLE[0], **content}
+        headers = {"D360-API-KEY": CLOUD_KEY, "Content-Type": "application/json"}
+        emulator.handle(Request("POST", "/messages", headers, json.dumps(body).encode()))
+        emulator.wait_for_statuses(emulator.sent[-1].message_id)
+    soon = WebDriverWait(browser, 30)
+    with EmulatorServer(emulator) as server:
+        browser.get(server.url)
+        browser.find_element(By.XPATH, "//button[.='Deploy']").click()
+        soon.until(lambda driver: driver.find_elements(By.CSS_SELECTOR, ".reply"))
+        browser.find_element(By.NAME, "text").send_keys("Thanks", Keys.ENTER)
+        soon.until(lambda driver: len(driver.find_elements(By.CSS_SELECTOR, ".reply")) == 2)
+        picture = f"emulator-{'phone' if size[0] == 390 else 'desk'}-{theme}"
+        take_picture(browser, picture, for_docs=picture == "emulator-desk-light")
+        assert violations(browser) == []
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
