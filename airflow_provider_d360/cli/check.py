@@ -143,7 +143,8 @@ class _Examination:
         except AirflowNotFoundException:
             title = f"There is no connection {self._hook.d360_conn_id!r}"
         else:
-            return "ok", f"{self._hook.d360_conn_id}: {settings.hosting.name} at {settings.base_url}"
+            text = f"{self._hook.d360_conn_id}: {settings.hosting.name} at {settings.base_url}"
+            return ("warning", f"{text}; {settings.restriction}") if settings.restriction else ("ok", text)
         raise D360RequestError(ErrorDetail(title, "Add it, with the API key as its password."))
 
     def recipient(self) -> _Result:
