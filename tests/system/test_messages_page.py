@@ -213,7 +213,7 @@ def test_the_link_of_a_task_opens_its_message_inside_airflow(airflow, page):
 
 
 def test_a_dag_a_run_and_a_task_have_a_tab_with_their_messages(airflow, page):
-    run_id = airflow.start_run(DAG)
+    run_id = airflow.run(DAG)  # it fails, for want of a connection
     [task] = [task["task_id"] for task in airflow.tasks(DAG, run_id)]
     store = Store(f"sqlite:///{airflow.environment['AIRFLOW__D360__STORE_PATH']}")
     send(store, "wamid.of-the-run", run_id=run_id, task_id=task, at=time.time())
