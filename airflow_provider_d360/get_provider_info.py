@@ -27,6 +27,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_d360.operators.media",
                     "airflow_provider_d360.operators.messages",
+                    "airflow_provider_d360.operators.suppression",
                     "airflow_provider_d360.operators.templates",
                     "airflow_provider_d360.operators.webhooks",
                 ],

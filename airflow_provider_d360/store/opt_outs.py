@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
@@ -62,6 +63,11 @@ class Suppression:
     source: str
     reason: str | None
     at: float
+
+    @property
+    def day(self) -> str:
+        """Since which day, in UTC, as 2026-11-27."""
+        return datetime.fromtimestamp(self.at, timezone.utc).date().isoformat()
 
     @property
     def strength(self) -> tuple[bool, bool]:

@@ -67,7 +67,7 @@ class Store:
         self.messages = Messages(self._database)
         self.cooldowns = Cooldowns(self._database)
         self.notices = Notices(self._database)
-        self.suppressions = Suppressions(self._database)
+        self.suppressions = self.ledger.suppressions
         self.rate_leases = RateLeases(self._database)
 
     @property

@@ -75,6 +75,9 @@ class Suppressions:
         """
         Return the opt-outs of those who must not get a message, by recipient; one query for any number.
 
+        If the store was replaced by another one meanwhile, nobody is found until the next write notices it:
+        the intent of a message, without which it is not sent.
+
         :param recipients: The recipients.
         :param marketing: Whether the message is marketing. If not, only opt-outs of all messages count.
         """
@@ -112,6 +115,16 @@ class Suppressions:
         rows.sort(key=lambda row: str(row["person"]))
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             self._database.write(partial(self.insert, rows=rows[start : start + _ROWS_AT_ONCE]))
+
+    def add_refused(self, recipient: str, at: float) -> None:
+        """
+        Write that WhatsApp refused a message because this person stopped marketing messages: code 131050.
+
+        :param recipient: The recipient.
+        :param at: When, in Unix seconds.
+        """
+        row = self.row(recipient, Origin.PERSON, Scope.MARKETING, "131050", None, at)
+        self._database.write(partial(self.insert, rows=[row]))
 
     def remove(self, recipients: Iterable[str], *, source: str, at: float, reason: str | None = None) -> int:
         """
@@ -239,7 +252,6 @@ class Suppressions:
         return delete_rows(self._database, SUPPRESSIONS, is_lifted & (SUPPRESSIONS.c.at < older_than))
 
     def _select(self, connection: Connection, keys: list[str]) -> list[Suppression]:
-        self._secret.check_same(connection)
         return select_opt_outs(connection, _ACTIVE.where(_is_one_of(connection)), {"keys": json.dumps(keys)})
 
 
