@@ -63,9 +63,8 @@ def suppression(args: argparse.Namespace) -> int:
         return WRONG_CALL
     output = sys.stdout
     try:
-        with contextlib.redirect_stdout(sys.stderr), _opened_store() as store:  # Airflow logs to stdout
-            for line in _run(store, args, output):
-                print(line, file=output)
+        with contextlib.redirect_stdout(sys.stderr):  # Airflow logs to stdout
+            _print(args, output)
     except _InvalidError as error:
         print(f"{error}\nThe list was not changed.", file=sys.stderr)
         return INVALID
@@ -82,6 +81,21 @@ def _wrong_call(args: argparse.Namespace) -> str | None:
     if args.action in ("import", "export") and count != 1:
         return f"Name one file: suppression {args.action} opt-outs.csv"
     return "suppression list takes no further words" if args.action == "list" and count else None
+
+
+def _print(args: argparse.Namespace, output: TextIO) -> None:
+    store = _open_store()
+    from airflow_provider_d360.store import StoreError
+
+    try:
+        with contextlib.closing(store):
+            for line in _run(store, args, output):
+                print(line, file=output)
+    except StoreError as error:
+        problem = str(error)
+    else:
+        return
+    raise _NoStoreError(problem)
 
 
 def _run(store: Store, args: argparse.Namespace, output: TextIO) -> Iterator[str]:
@@ -107,25 +121,17 @@ def _run(store: Store, args: argparse.Namespace, output: TextIO) -> Iterator[str
             yield f"Taken off the list: {removed}. Were not on it: {len(people) - removed}."
 
 
-@contextlib.contextmanager
-def _opened_store() -> Iterator[Store]:
+def _open_store() -> Store:
     from airflow_provider_d360.compat import AirflowNotFoundException, OldSQLAlchemyError
 
     try:
-        from airflow_provider_d360.store import StoreError
         from airflow_provider_d360.store.configured import configured_store
 
-        with contextlib.closing(configured_store()) as store:
-            yield store
-            return
+        return configured_store()
     except OldSQLAlchemyError as error:
         problem = str(error)
-    except AirflowNotFoundException:
-        problem = "Its connection is missing."
-    except StoreError as error:
-        problem = str(error)
-    except ValueError:
-        problem = "Its connection is none to a database."
+    except (ValueError, AirflowNotFoundException):
+        problem = "Its connection is missing, or is none to a database."
     raise _NoStoreError(problem)
 
 

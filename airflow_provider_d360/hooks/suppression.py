@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_d360.api.errors import D360UnavailableError, ErrorDetail, request_error
 from airflow_provider_d360.api.recipients import canonical
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_d360.store.ledger import Ledger
     from airflow_provider_d360.store.suppression import Suppressions
 
+T = TypeVar("T")
 SCOPES = ("all", "marketing")
 
 
@@ -83,28 +83,22 @@ def _read(to: str | Iterable[str], settings: ConnectionSettings) -> list[str]:
 def _add(ledger: Ledger | None, people: list[str], scope: str, reason: str | None, source: str) -> None:
     from airflow_provider_d360.store import Scope
 
-    with _stored(ledger) as suppressions:
-        suppressions.add(people, scope=Scope(scope), source=source, at=time.time(), reason=reason)
+    known = Scope(scope)
+    _change(ledger, lambda them: them.add(people, scope=known, source=source, at=time.time(), reason=reason))
 
 
 def _remove(ledger: Ledger | None, people: list[str], reason: str | None, source: str) -> int:
-    with _stored(ledger) as suppressions:
-        return suppressions.remove(people, source=source, at=time.time(), reason=reason)
+    return _change(ledger, lambda them: them.remove(people, source=source, at=time.time(), reason=reason))
 
 
-@contextmanager
-def _stored(ledger: Ledger | None) -> Iterator[Suppressions]:
+def _change(ledger: Ledger | None, work: Callable[[Suppressions], T]) -> T:
     from airflow_provider_d360.store import StoreError
 
     if ledger is None:
-        detail = ErrorDetail(
-            "There is no store to keep opt-outs in", "Set [d360] store_conn_id or store_path."
-        )
-        raise D360UnavailableError(detail)
+        problem, remedy = "There is no store to keep opt-outs in", "Set [d360] store_conn_id or store_path."
+        raise D360UnavailableError(ErrorDetail(problem, remedy))
     try:
-        yield ledger.suppressions
+        return work(ledger.suppressions)
     except StoreError as error:
         problem = f"The list of opt-outs was not changed: {error}"
-    else:
-        return
     raise D360UnavailableError(ErrorDetail(problem, "Make the store available, and try again."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseOperator
@@ -277,7 +278,8 @@ def test_without_a_store_nobody_can_be_added(d360_emulator, monkeypatch, tmp_pat
 def test_people_are_added_and_removed_by_a_task(d360_emulator, store, caplog):
     with DAG("dag", schedule=None):
         operator = D360SuppressOperator(task_id="t", to="{{ to }}", reason="{{ why }}", scope="marketing")
-    operator.render_template_fields({"to": TO, "why": "asked by letter"})
+    context: Any = {"to": TO, "why": "asked by letter"}
+    operator.render_template_fields(context)
     assert TO not in str(operator.to)
     assert "letter" not in str(operator.reason)
     assert operator.execute({}) == 1
