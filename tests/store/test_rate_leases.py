@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from airflow_provider_d360.emulator import Emulator, EmulatorServer
 from airflow_provider_d360.store import Store, StoreUnavailableError, rate_leases
 from airflow_provider_d360.store.rate_leases import ClockReading, Lease
 from airflow_provider_d360.store.timelines import LATENESS_SECONDS
+from tests.store.test_timelines import most_in_a_second
 
 
 def lease(store: Store, want: int = 1, holder: str = "", number: str = "one", **more: float) -> Lease:
@@ -100,3 +105,19 @@ def test_clocks_that_drift_are_followed():
         true = i * 5e-5
         reading = ClockReading(true - 0.004, true + 0.004, float(i)).narrowed(reading)
         assert reading.least <= true <= reading.most
+
+
+def test_processes_with_different_clocks_never_send_too_many_together(url):
+    skews = (0.0, 5000.0, -300.0, 0.7)
+    with EmulatorServer(Emulator(statuses=())) as server:
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.store.leasing", url, server.url, f"task {i}", "60", str(skew)],
+                cwd=Path(__file__).parents[2],
+            )
+            for i, skew in enumerate(skews)
+        ]
+        assert [process.wait(120) for process in processes] == [0, 0, 0, 0]
+        moments = [float(sent.body["biz_opaque_callback_data"]) for sent in server.emulator.sent]
+    assert len(moments) == 4 * 60
+    assert most_in_a_second(moments) <= 72
