@@ -173,8 +173,14 @@ _CONN_FIELDS = {
     },
     "messages_per_second": {
         "label": "Messages per second",
-        "description": "How fast one process sends. WhatsApp allows a number 80, and after an upgrade 1,000.",
+        "description": "The limit of the number. WhatsApp allows a number 80, and after an upgrade 1,000.",
         "schema": {"type": ["number", "null"], "minimum": 0.01, "maximum": 1000, "default": 80},
+    },
+    "incoming_share": {
+        "label": "Share of incoming messages",
+        "description": "The part of that limit which is left to incoming messages, because they count, too. "
+        "Only where processes share the limit: in campaigns, and with a PostgreSQL store.",
+        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 0.9, "default": 0.1},
     },
     "default_region": {
         "label": "Default region",

@@ -68,7 +68,7 @@ class Store:
         self.cooldowns = Cooldowns(self._database)
         self.notices = Notices(self._database)
         self.suppressions = self.ledger.suppressions
-        self.rate_leases = RateLeases(self._database)
+        self.rate_leases = self.ledger.rate_leases or RateLeases(self._database)
 
     @property
     def place(self) -> str:

@@ -26,7 +26,7 @@ def main(store_url: str, emulator_url: str, name: str, count: int, skew: float) 
     def clock() -> float:
         return time.monotonic() + skew
 
-    rate_leases.time = SimpleNamespace(monotonic=clock, time=time.time)  # type: ignore[assignment]
+    vars(rate_leases)["time"] = SimpleNamespace(monotonic=clock, time=time.time)
     store, turns = Store(store_url, retry_seconds=60.0), Turns()
     number = store.rate_leases.key("http://x", "cloud-key")
     connection = http.client.HTTPConnection(urlsplit(emulator_url).netloc)
