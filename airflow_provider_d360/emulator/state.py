@@ -50,6 +50,7 @@ class State:
     :param messages_per_second: Refuse messages that are too fast, as the service does: more than this in any
         second, in and out together, and more to one person than one in six seconds, 45 of them on credit.
         Without it, no message is too fast.
+    :param events_at_once: How many events one request to a webhook may carry, when as many wait for it.
     :param on_change: Called with each message when it is accepted, and again at each status.
     """
 
@@ -65,6 +66,7 @@ class State:
         waba_webhook_unseen_reads: int = 1,
         strict: bool = False,
         messages_per_second: float | None = None,
+        events_at_once: int = 1,
         on_change: Callable[[SentMessage], object] | None = None,
     ) -> None:
         self._statuses = events.check_statuses(statuses)
@@ -80,6 +82,7 @@ class State:
         self._changed = threading.Condition(threading.RLock())
         self._agenda = Agenda()
         self._courier = Courier(self._changed, self._agenda)
+        self._courier.at_once = events_at_once
         self.reset()
 
     def reset(self) -> None:
