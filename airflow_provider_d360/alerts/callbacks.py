@@ -113,7 +113,10 @@ def take(step: Work | Pause) -> object:
 
     :param step: The step.
     """
-    return time.sleep(step.seconds) if isinstance(step, Pause) else step.run()
+    if isinstance(step, Pause):
+        time.sleep(step.seconds)
+        return None
+    return step.run()
 
 
 async def atake(step: Work | Pause) -> object:
@@ -123,7 +126,8 @@ async def atake(step: Work | Pause) -> object:
     :param step: The step.
     """
     if isinstance(step, Pause):
-        return await asyncio.sleep(step.seconds)
+        await asyncio.sleep(step.seconds)
+        return None
     return await step.arun()
 
 

@@ -120,6 +120,7 @@ class Alerts:
                 alert_groups.delete_told_by(connection, alert.group_name, alert.id)
 
         self._database.write(work)
+        self._database.erase_deleted()
 
     def finish_summary(self, summary: DueAlert, told: Sequence[str], fresh: str, now: float) -> None:
         """
@@ -142,6 +143,7 @@ class Alerts:
             due.insert_due(connection, replace(later, attempts=0, claim=None))
 
         self._database.write(work)
+        self._database.erase_deleted()
 
     def postpone(self, alert: DueAlert, due_at: float, content: str) -> None:
         """
@@ -179,7 +181,11 @@ class Alerts:
                 alert_groups.give_up(connection, alert.id)
             return old
 
-        return self._database.write(work) if self._has_old(is_old) else []
+        if not self._has_old(is_old):
+            return []
+        old = self._database.write(work)
+        self._database.erase_deleted()
+        return old
 
     def count_due(self) -> int:
         """Count the alerts that are still to be sent."""
