@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LEAST_SECONDS = 3.0  # to send an alert that waited long for its turn at the store
 _WAIT_SECONDS = 10.0  # for a summary
 _SUMMARY_SECONDS = 8.0  # to send it then: Airflow ends a callback after 20
 
@@ -39,14 +40,14 @@ class Plan:
     :param content: The alert that is to be sent now; None if there is none.
     :param due: The alert as it was written down; None if the store cannot be used.
     :param summary: The id of the summary that this process waits for.
-    :param has_queue: Whether the store can be used.
+    :param helps: Whether to send what others have left. In a flood, few must do that.
     """
 
     conn_id: str
     content: AlertContent | None = None
     due: DueAlert | None = None
     summary: str | None = None
-    has_queue: bool = False
+    helps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,11 @@ def plan(content: AlertContent, conn_id: str, options: queue.Options, *, is_reco
             return Plan(conn_id)
         log.warning("The alert is sent without regard to others. %s", problem)
         return Plan(conn_id, content)
-    if registered.due is None:
-        log.info("No alert of its own: %s", registered.answer.value)
-        metrics.count(metrics.ALERTS_HELD, reason=registered.answer.name.lower())
-    return _plan(conn_id, registered.due, registered.summary)
+    if registered.due is not None:
+        return _plan(conn_id, registered.due)
+    log.info("No alert of its own: %s", registered.answer.value)
+    metrics.count(metrics.ALERTS_HELD, reason=registered.answer.name.lower())
+    return Plan(conn_id, summary=registered.summary, helps=registered.helps)
 
 
 def carry_out(plan: Plan, ends: float) -> Flow[Sending]:
@@ -102,7 +104,7 @@ def carry_out(plan: Plan, ends: float) -> Flow[Sending]:
     elif plan.summary is not None:
         yield from _wait_for_summary(plan.summary)
         ends = max(ends, time.monotonic() + _SUMMARY_SECONDS)
-    if plan.has_queue and not sending.is_kept:
+    if plan.helps and not sending.is_kept:
         yield Work(partial(_deliver_others, ends))
     return sending
 
@@ -131,9 +133,8 @@ async def atake(step: Work | Pause) -> object:
     return await step.arun()
 
 
-def _plan(conn_id: str, due: DueAlert | None, summary: str | None = None) -> Plan:
-    content = AlertContent.from_json(due.content) if due else None
-    return Plan(conn_id, content, due, summary, has_queue=True)
+def _plan(conn_id: str, due: DueAlert | None) -> Plan:
+    return Plan(conn_id, AlertContent.from_json(due.content) if due else None, due, helps=True)
 
 
 def _send(plan: Plan, content: AlertContent, ends: float) -> Flow[Sending]:
@@ -143,7 +144,8 @@ def _send(plan: Plan, content: AlertContent, ends: float) -> Flow[Sending]:
     reserved = queue.STORE_SECONDS if due else 0.0
     prepared = prepare(due, content) if due else _prepared(plan.conn_id, content)
     try:
-        hook = D360Hook(plan.conn_id, budget_seconds=ends - reserved - time.monotonic())
+        left = ends - reserved - time.monotonic()
+        hook = D360Hook(plan.conn_id, budget_seconds=max(left, _LEAST_SECONDS) if due else left)
         outcomes: list[Outcome] = yield Work(
             partial(hook.run, deliver, prepared), partial(adeliver, hook, prepared)
         )

@@ -26,7 +26,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 STORE_SECONDS = 2.0
-REGISTER_SECONDS = 8.0  # when hundreds of tasks fail at once, each waits for its turn at the store
+REGISTER_SECONDS = 12.0  # when hundreds of tasks fail at once, each waits for its turn at the store
 
 
 class QueueUnavailableError(Exception):

@@ -77,6 +77,11 @@ class Registered:
     due: DueAlert | None = None
     summary: str | None = None
 
+    @property
+    def helps(self) -> bool:
+        """Whether its process should look for what else is due: one of many that are held back need not."""
+        return self.summary is not None or self.answer in (Answer.SEND, Answer.TOLD)
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:

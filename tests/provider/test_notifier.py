@@ -48,7 +48,7 @@ class UnhurriedNotifier(D360Notifier):
 
 
 class ShortNotifier(D360Notifier):
-    budget_seconds = 3.0
+    budget_seconds = 6.0
 
 
 def of_a_task(run_id="run_A", state="failed", error=ERROR, dag_options=None, operator=BaseOperator, **more):
