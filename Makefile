@@ -68,7 +68,7 @@ system: $(READY) ## A whole Airflow, and its user interface in a browser
 	$(PYTEST) tests/system $(if $(WITHOUT_KILLS),$(KILLS:%=--ignore=%))
 
 attack: $(READY) ## Kills, cleared runs, two schedulers: who got how many messages (an hour; SIZE=small: minutes)
-	$(if $(SIZE),,$(PYTEST) -m attack tests/store)
+	$(if $(SIZE),,$(PYTEST) -m attack tests/store tests/provider)
 	ATTACK=$(or $(SIZE),whole) $(PYTEST) $(KILLS)
 
 benchmarks: $(READY) ## Figures beside a peer: imports, sending, the receiver by itself and in the API server (9 minutes)

@@ -11,8 +11,8 @@ from sqlalchemy import URL, Connection
 
 from airflow_provider_d360.api.events import Event, StatusEvent
 from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
+from airflow_provider_d360.store.alerts import Alerts
 from airflow_provider_d360.store.clock import check_clock
-from airflow_provider_d360.store.cooldowns import Cooldowns
 from airflow_provider_d360.store.database import Database, RejectedValueError
 from airflow_provider_d360.store.health import Health
 from airflow_provider_d360.store.inbox import Inbox, inbox_rows
@@ -34,8 +34,9 @@ class Store:
     """
     The store. Nothing is opened before the first use; threads may share it.
 
-    It keeps no text that we sent, and recipients only masked. The inbox keeps whole numbers and texts that
-    people sent to us, until :meth:`purge` deletes them. The suppressions keep whole numbers for export.
+    It keeps no text that we sent, and recipients only masked, except in alerts that are still to be sent. The
+    inbox keeps whole numbers and texts that people sent to us, until :meth:`purge` deletes them. The list of
+    suppressions keeps whole numbers, for export.
 
     All methods, and those of its tables, raise ``StoreUnavailableError`` while the database stays locked or
     away, and ``StoreFaultError`` when trying again cannot help.
@@ -45,7 +46,7 @@ class Store:
     :ivar inbox: What people sent to us.
     :ivar ledger: What was sent, and what must not be sent again.
     :ivar messages: The same with statuses, for pages.
-    :ivar cooldowns: Which alerts are held back.
+    :ivar alerts: Alerts that are to be sent, and those that are held back.
     :ivar notices: What WhatsApp reports about templates, numbers and accounts.
     :ivar suppressions: Who asked for no more messages.
     :ivar rate_leases: When each number may send.
@@ -65,7 +66,7 @@ class Store:
         self.inbox = Inbox(self._database)
         self.ledger = Ledger(self._database)
         self.messages = Messages(self._database)
-        self.cooldowns = Cooldowns(self._database)
+        self.alerts = Alerts(self._database)
         self.notices = Notices(self._database)
         self.suppressions = self.ledger.suppressions
         self.rate_leases = self.ledger.rate_leases or RateLeases(self._database)
@@ -165,12 +166,12 @@ class Store:
         """
         check_clock(self._database, time.time())
 
-    def _tables(self) -> dict[str, Statuses | Inbox | Ledger | Cooldowns | Notices | Suppressions]:
+    def _tables(self) -> dict[str, Statuses | Inbox | Ledger | Alerts | Notices | Suppressions]:
         return {
             "statuses": self.statuses,
             "inbox": self.inbox,
             "ledger": self.ledger,
-            "alerts": self.cooldowns,
+            "alerts": self.alerts,
             "notices": self.notices,
             "suppressions": self.suppressions,
         }

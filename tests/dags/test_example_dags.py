@@ -144,6 +144,11 @@ def _both_waits_end(emulator, output):
     assert "The recipient has seen it: read" in output
 
 
+def _nothing_was_due(emulator, output):
+    assert "0 sent, 0 kept, 0 given up" in output
+    assert emulator.sent == []
+
+
 def _an_empty_store_stays_empty(emulator, output):
     assert "'statuses': 0" in output
 
@@ -177,6 +182,7 @@ EXPECTATIONS: list[tuple[str, Prepare, Expect]] = [
     ("example_d360_wait_until_delivered", _statuses_reach_the_store, _both_waits_end),
     ("example_d360_purge_store", nothing, _an_empty_store_stays_empty),
     ("example_d360_opt_out", nothing, _whoever_opted_out_is_skipped),
+    ("example_d360_deliver_due", nothing, _nothing_was_due),
     ("example_d360_account", nothing, _the_profile_is_set_and_nobody_stays_blocked),
 ]
 Run = Callable[[str, Prepare], "Future[tuple[Emulator, int, str]]"]

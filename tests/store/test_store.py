@@ -25,6 +25,7 @@ from airflow_provider_d360.store.inbox import INBOX
 from airflow_provider_d360.store.raw import RAW_TYPE
 from tests.store.entries import NUMBER, entry, record
 from tests.store.postgres import Postgres
+from tests.store.test_alerts import send
 
 FAILED = StatusEvent("a", "failed", 13.0, NUMBER, None, "intent", Failure(131026, "No", "Not there"))
 
@@ -355,13 +356,12 @@ def test_a_purge_forgets_what_is_old_and_nothing_else(store):
 
 
 def test_a_purge_forgets_alerts_whose_silence_is_long_over(store):
-    for fingerprint, now, cooldown in [("old", 10.0, 1.0), ("quiet", 10.0, 50.0), ("new", 30.0, 1.0)]:
-        store.cooldowns.claim(fingerprint, "s", now, cooldown)
-    store.cooldowns.restore(store.cooldowns.claim("unsent", "s", 30.0, 1.0))
+    for name, now, cooldown in [("old", 10.0, 1.0), ("quiet", 10.0, 50.0), ("new", 30.0, 1.0)]:
+        send(store, name, now, cooldown=name, cooldown_seconds=cooldown)
+    send(store, "held", 11.0, cooldown="quiet", cooldown_seconds=50.0)
     assert store.count()["alerts"] == 4
-    assert store.purge(20.0, 0.0)["alerts"] == 1
-    assert {row.fingerprint for row in store.cooldowns.recover("s")} == {"quiet", "new"}
-    assert store.count()["alerts"] == 1
+    assert store.purge(20.0, 0.0)["alerts"] == 2
+    assert send(store, "again", 21.0, cooldown="quiet", cooldown_seconds=50.0) is None
 
 
 def test_a_purge_lets_others_write_between_its_pieces(url, store):

@@ -18,6 +18,7 @@ from airflow_provider_d360.store.migrations import (
     m0003_short_ids,
     m0004_ledger,
     m0005_notices,
+    m0006_alerts,
     m0007_suppression,
     m0008_rate_leases,
 )
@@ -34,6 +35,7 @@ STEPS: Sequence[Step] = (
     m0003_short_ids.apply,
     m0004_ledger.apply,
     m0005_notices.apply,
+    m0006_alerts.apply,
     m0007_suppression.apply,
     m0008_rate_leases.apply,
 )
