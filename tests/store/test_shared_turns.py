@@ -15,6 +15,7 @@ from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer
 from airflow_provider_d360.sending import rates
 from airflow_provider_d360.sending.flows import send
 from airflow_provider_d360.sending.sender import Sender
+from airflow_provider_d360.sending.turns import Turns
 from airflow_provider_d360.store import Store, StoreError
 from airflow_provider_d360.store.ledger import Ledger
 from airflow_provider_d360.transport.client import Transport
@@ -95,7 +96,7 @@ def test_a_store_that_is_always_too_late_is_an_error_and_no_endless_loop(store, 
         "lease",
         lambda *arguments, **more: replace(lease(*arguments, **more), lateness_seconds=-9.0),
     )
-    monkeypatch.setattr(rates.Turns, "take", lambda self, now: self._turns.popleft() if self._turns else None)
+    monkeypatch.setattr(Turns, "take", lambda self, now: self._turns.popleft() if self._turns else None)
     with pytest.raises(D360RateLimitError, match="too slow"):
         wait(store, settings=replace(SETTINGS, budget_seconds=0.3))
 
