@@ -27,6 +27,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_d360.operators.media",
                     "airflow_provider_d360.operators.messages",
+                    "airflow_provider_d360.operators.suppression",
                     "airflow_provider_d360.operators.templates",
                     "airflow_provider_d360.operators.webhooks",
                 ],
@@ -112,6 +113,16 @@ _OPTIONS = {
         "The header in which your proxy passes on the caller's address, such as X-Real-IP; without it, the "
         "address of the peer counts. Only for logging and slowing down failed logins.",
     ),
+    "stop_words": _option(
+        "string",
+        "default",
+        "Words by which people opt out, separated by commas: a message that is nothing else. The word "
+        "default stands for the list in docs/opt-outs.md.",
+    ),
+    "start_words": _option("string", "default", "Words that lift such an opt-out."),
+    "stop_scope": _option(
+        "string", "marketing", "What a stop word is about: marketing, or all messages, alerts too."
+    ),
     "upload_roots": _option(
         "string",
         "",
@@ -162,8 +173,14 @@ _CONN_FIELDS = {
     },
     "messages_per_second": {
         "label": "Messages per second",
-        "description": "How fast one process sends. WhatsApp allows a number 80, and after an upgrade 1,000.",
+        "description": "The limit of the number. WhatsApp allows a number 80, and after an upgrade 1,000.",
         "schema": {"type": ["number", "null"], "minimum": 0.01, "maximum": 1000, "default": 80},
+    },
+    "incoming_share": {
+        "label": "Share of incoming messages",
+        "description": "The part of that limit which is left to incoming messages, because they count, too. "
+        "Only where processes share the limit: in campaigns, and with a PostgreSQL store.",
+        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 0.9, "default": 0.1},
     },
     "default_region": {
         "label": "Default region",

@@ -29,6 +29,7 @@ _EXTRAS = (
     "timeout_seconds",
     "max_attempts",
     "messages_per_second",
+    "incoming_share",
     "default_region",
     "webhook_username",
     "webhook_password",
@@ -69,6 +70,7 @@ def read_settings(connection: _Connection) -> ConnectionSettings:
             messages_per_second=_number(
                 connection, extras, "messages_per_second", default=80.0, least=0.01, most=1000.0
             ),
+            incoming_share=_number(connection, extras, "incoming_share", default=0.1, least=0.0, most=0.9),
             default_region=_region(connection, extras),
             webhook_secrets=_webhook_secrets(extras),
         )

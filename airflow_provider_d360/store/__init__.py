@@ -20,6 +20,7 @@ from airflow_provider_d360.store.database import StoreError, StoreFaultError, St
 from airflow_provider_d360.store.entries import Entry, State
 from airflow_provider_d360.store.inbox import InboxMessage
 from airflow_provider_d360.store.notices import Notice
+from airflow_provider_d360.store.opt_outs import Scope, Suppression
 from airflow_provider_d360.store.sent import LedgerMessage
 from airflow_provider_d360.store.statuses import Status
 from airflow_provider_d360.store.store import Store
@@ -29,10 +30,12 @@ __all__ = [
     "InboxMessage",
     "LedgerMessage",
     "Notice",
+    "Scope",
     "State",
     "Status",
     "Store",
     "StoreError",
     "StoreFaultError",
     "StoreUnavailableError",
+    "Suppression",
 ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from sqlalchemy import URL, Connection
 
 from airflow_provider_d360.api.events import Event, StatusEvent
+from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
 from airflow_provider_d360.store.alerts import Alerts
 from airflow_provider_d360.store.clock import check_clock
 from airflow_provider_d360.store.database import Database, RejectedValueError
@@ -16,10 +18,12 @@ from airflow_provider_d360.store.health import Health
 from airflow_provider_d360.store.inbox import Inbox, inbox_rows
 from airflow_provider_d360.store.ledger import Ledger
 from airflow_provider_d360.store.notices import Notices, notice_rows
+from airflow_provider_d360.store.rate_leases import RateLeases
 from airflow_provider_d360.store.raw import raw_rows
 from airflow_provider_d360.store.rows import Row
 from airflow_provider_d360.store.sent import Messages
 from airflow_provider_d360.store.statuses import Statuses, status_rows
+from airflow_provider_d360.store.suppression import Suppressions
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +35,8 @@ class Store:
     The store. Nothing is opened before the first use; threads may share it.
 
     It keeps no text that we sent, and recipients only masked, except in alerts that are still to be sent. The
-    inbox keeps whole numbers and texts that people sent to us, until :meth:`purge` deletes them.
+    inbox keeps whole numbers and texts that people sent to us, until :meth:`purge` deletes them. The list of
+    suppressions keeps whole numbers, for export.
 
     All methods, and those of its tables, raise ``StoreUnavailableError`` while the database stays locked or
     away, and ``StoreFaultError`` when trying again cannot help.
@@ -43,6 +48,8 @@ class Store:
     :ivar messages: The same with statuses, for pages.
     :ivar alerts: Alerts that are to be sent, and those that are held back.
     :ivar notices: What WhatsApp reports about templates, numbers and accounts.
+    :ivar suppressions: Who asked for no more messages.
+    :ivar rate_leases: When each number may send.
     :param url: ``sqlite:////path/to/file`` or ``postgresql://user:password@host/database``.
     :param synchronous: What a commit survives on SQLite: ``NORMAL`` the end of any process, ``FULL`` a power
         failure as well. On PostgreSQL the server's own setting decides.
@@ -61,6 +68,8 @@ class Store:
         self.messages = Messages(self._database)
         self.alerts = Alerts(self._database)
         self.notices = Notices(self._database)
+        self.suppressions = self.ledger.suppressions
+        self.rate_leases = self.ledger.rate_leases or RateLeases(self._database)
 
     @property
     def place(self) -> str:
@@ -91,9 +100,9 @@ class Store:
         """
         await self._health.acheck(self._check_seconds)
 
-    def add(self, events: Iterable[Event], received_at: float) -> None:
+    def add(self, events: Iterable[Event], received_at: float, words: Keywords = DEFAULT_KEYWORDS) -> None:
         """
-        Store statuses, messages and notices in one transaction; they are committed when this returns.
+        Store statuses, messages, notices and opt-outs in one transaction; it is committed when this returns.
 
         The same event again, in any order and from any process, changes nothing. Unknown events go into the
         inbox as received (see ``store/raw.py``); omitted ones are not stored.
@@ -101,17 +110,19 @@ class Store:
 
         :param events: What the receiver read from deliveries.
         :param received_at: When they were received, in Unix seconds.
+        :param words: The words by which people opt out and in.
         """
         events = list(events)
         statuses = status_rows(events, received_at)
         inbox = inbox_rows(events, received_at) + raw_rows(events, received_at)
         notices = notice_rows(events, received_at)
-        if not statuses and not inbox and not notices:
+        opt_outs = self.suppressions.rows(events, received_at, words)
+        if not statuses and not inbox and not notices and not opt_outs:
             return
         try:
-            self._write(statuses, inbox, notices)
+            self._write(statuses, inbox, notices, opt_outs)
         except RejectedValueError:
-            self._write_one_by_one(statuses, inbox, notices)
+            self._write_one_by_one(statuses, inbox, notices, opt_outs)
 
     def delivery_seconds(self, events: Iterable[Event]) -> list[float]:
         """
@@ -155,46 +166,54 @@ class Store:
         """
         check_clock(self._database, time.time())
 
-    def _tables(self) -> dict[str, Statuses | Inbox | Ledger | Alerts | Notices]:
+    def _tables(self) -> dict[str, Statuses | Inbox | Ledger | Alerts | Notices | Suppressions]:
         return {
             "statuses": self.statuses,
             "inbox": self.inbox,
             "ledger": self.ledger,
             "alerts": self.alerts,
             "notices": self.notices,
+            "suppressions": self.suppressions,
         }
 
-    def _write(self, statuses: Sequence[Row], inbox: Sequence[Row], notices: Sequence[Row]) -> None:
+    def _write(
+        self,
+        statuses: Sequence[Row] = (),
+        inbox: Sequence[Row] = (),
+        notices: Sequence[Row] = (),
+        opt_outs: Sequence[Row] = (),
+    ) -> None:
         intents = {row["intent"]: row["message_id"] for row in statuses if row["intent"]}
 
         def work(connection: Connection) -> None:
             self.statuses.insert(connection, statuses)
             self.inbox.insert(connection, inbox)
             self.notices.insert(connection, notices)
+            self.suppressions.insert(connection, opt_outs)
             self.ledger.settle(connection, intents)
 
         self._database.write(work)
 
     def _write_one_by_one(
-        self, statuses: Sequence[Row], inbox: Sequence[Row], notices: Sequence[Row]
+        self,
+        statuses: Sequence[Row],
+        inbox: Sequence[Row],
+        notices: Sequence[Row],
+        opt_outs: Sequence[Row],
     ) -> None:
         """Store what the database accepts: one row that it rejects must not prevent the others."""
         for row in statuses:
-            self._write_or_drop("status", statuses=[row])
+            _or_drop("status", partial(self._write, statuses=[row]))
         for row in inbox:
-            self._write_or_drop("message", inbox=[row])
+            _or_drop("message", partial(self._write, inbox=[row]))
         for row in notices:
-            self._write_or_drop("notice", notices=[row])
+            _or_drop("notice", partial(self._write, notices=[row]))
+        for row in opt_outs:
+            _or_drop("opt-out", partial(self._write, opt_outs=[row]))
 
-    def _write_or_drop(
-        self,
-        kind: str,
-        *,
-        statuses: Sequence[Row] = (),
-        inbox: Sequence[Row] = (),
-        notices: Sequence[Row] = (),
-    ) -> None:
-        try:
-            self._write(statuses, inbox, notices)
-        except RejectedValueError as error:
-            log.error("A %s was dropped because the database rejects it: %s", kind, error)
+
+def _or_drop(kind: str, write: Callable[[], None]) -> None:
+    try:
+        write()
+    except RejectedValueError as error:
+        log.error("A %s was dropped because the database rejects it: %s", kind, error)

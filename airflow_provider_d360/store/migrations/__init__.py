@@ -19,6 +19,8 @@ from airflow_provider_d360.store.migrations import (
     m0004_ledger,
     m0005_notices,
     m0006_alerts,
+    m0007_suppression,
+    m0008_rate_leases,
 )
 
 METADATA = MetaData()  # all tables of the store; each is defined in the module of its subject
@@ -34,6 +36,8 @@ STEPS: Sequence[Step] = (
     m0004_ledger.apply,
     m0005_notices.apply,
     m0006_alerts.apply,
+    m0007_suppression.apply,
+    m0008_rate_leases.apply,
 )
 
 _LOCK = 360_0001  # any number that nobody else uses on this PostgreSQL
