@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import URL, Connection
 
 from airflow_provider_d360.api.events import Event, StatusEvent
+from airflow_provider_d360.store.campaign_rows import settle_rows
+from airflow_provider_d360.store.campaign_senders import CampaignSenders
+from airflow_provider_d360.store.campaigns import Campaigns
 from airflow_provider_d360.store.clock import check_clock
 from airflow_provider_d360.store.cooldowns import Cooldowns
 from airflow_provider_d360.store.database import Database, RejectedValueError
@@ -43,6 +46,8 @@ class Store:
     :ivar messages: The same with statuses, for pages.
     :ivar cooldowns: Which alerts are held back.
     :ivar notices: What WhatsApp reports about templates, numbers and accounts.
+    :ivar campaigns: One message to many people: what was planned, and the signal that controls it.
+    :ivar campaign_senders: Who sends a campaign, and claims its rows.
     :param url: ``sqlite:////path/to/file`` or ``postgresql://user:password@host/database``.
     :param synchronous: What a commit survives on SQLite: ``NORMAL`` the end of any process, ``FULL`` a power
         failure as well. On PostgreSQL the server's own setting decides.
@@ -61,6 +66,8 @@ class Store:
         self.messages = Messages(self._database)
         self.cooldowns = Cooldowns(self._database)
         self.notices = Notices(self._database)
+        self.campaigns = Campaigns(self._database)
+        self.campaign_senders = CampaignSenders(self._database)
 
     @property
     def place(self) -> str:
@@ -144,7 +151,8 @@ class Store:
             again.
         """
         now = time.time()
-        ends = dict.fromkeys(self._tables(), older_than) | {"ledger": ledger_older_than}
+        ends = dict.fromkeys(self._tables(), older_than)
+        ends |= dict.fromkeys(("ledger", "campaigns"), ledger_older_than)
         return {name: table.purge(ends[name], now) for name, table in self._tables().items()}
 
     def check_clock(self) -> None:
@@ -155,13 +163,14 @@ class Store:
         """
         check_clock(self._database, time.time())
 
-    def _tables(self) -> dict[str, Statuses | Inbox | Ledger | Cooldowns | Notices]:
+    def _tables(self) -> dict[str, Statuses | Inbox | Ledger | Cooldowns | Notices | Campaigns]:
         return {
             "statuses": self.statuses,
             "inbox": self.inbox,
             "ledger": self.ledger,
             "alerts": self.cooldowns,
             "notices": self.notices,
+            "campaigns": self.campaigns,
         }
 
     def _write(self, statuses: Sequence[Row], inbox: Sequence[Row], notices: Sequence[Row]) -> None:
@@ -172,6 +181,7 @@ class Store:
             self.inbox.insert(connection, inbox)
             self.notices.insert(connection, notices)
             self.ledger.settle(connection, intents)
+            settle_rows(connection, intents)
 
         self._database.write(work)
 

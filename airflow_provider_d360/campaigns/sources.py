@@ -1,0 +1,171 @@
+"""Sources: read the rows of an audience from a list, a file, an object storage or a database, as a stream."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import PurePosixPath
+from typing import Any
+
+from airflow_provider_d360.api.errors import request_error
+from airflow_provider_d360.campaigns.audience import TO, InvalidRowError
+
+_AT_ONCE = 2000
+_KINDS = (".csv", ".jsonl", ".ndjson", ".parquet")
+_LONGEST_FIELD = 1_000_000
+
+Rows = Iterator["Mapping[str, Any] | InvalidRowError"]
+
+
+def read_rows(audience: Any) -> Rows:
+    """
+    Yield the rows of an audience; a row that cannot be read is an ``InvalidRowError``.
+
+    :param audience: A list of dicts or of numbers; the path of a CSV, JSONL or Parquet file, locally or in
+        an object storage; or ``{"sql": "SELECT …", "conn_id": "…"}``.
+    :raises D360RequestError: when it is nothing of these, or cannot be read here.
+    """
+    if isinstance(audience, Mapping):
+        return _query(audience)
+    if isinstance(audience, str) or hasattr(audience, "open"):
+        return _file(audience)
+    if isinstance(audience, Iterable):
+        return _listed(audience)
+    raise request_error(
+        f"audience is a value of type {type(audience).__name__}",
+        "Give a list of dicts, the path of a file, or {'sql': …, 'conn_id': …}.",
+    )
+
+
+def describe_audience(audience: Any) -> str:
+    """
+    Say where an audience comes from, without a value of it.
+
+    :param audience: As for :func:`read_rows`.
+    """
+    if isinstance(audience, Mapping):
+        return f"(a query on {audience.get('conn_id')})"
+    if isinstance(audience, str):
+        return audience if audience.endswith(_KINDS) else f"({len(audience)} characters)"
+    if hasattr(audience, "__len__"):
+        return f"({len(audience)} rows)"
+    return "(rows)"
+
+
+def _listed(rows: Iterable[Any]) -> Rows:
+    for row in rows:
+        if isinstance(row, Mapping):
+            yield row
+        elif isinstance(row, str | int) and not isinstance(row, bool):
+            yield {TO: row}
+        else:
+            yield InvalidRowError(f"the row is a value of type {type(row).__name__}, and no dict")
+
+
+def _file(audience: Any) -> Rows:
+    path = _path(audience)
+    kind = PurePosixPath(str(path)).suffix.lower()
+    if kind == ".csv":
+        return _csv(path)
+    if kind in (".jsonl", ".ndjson"):
+        return _jsonl(path)
+    if kind == ".parquet":
+        return _parquet(path)
+    raise request_error(
+        "audience is a text that does not end with .csv, .jsonl or .parquet",
+        "Give the path of such a file; for a query, give {'sql': …, 'conn_id': …}.",
+    )
+
+
+def _path(audience: Any) -> Any:
+    if not isinstance(audience, str):
+        return audience
+    if "://" not in audience:
+        from pathlib import Path
+
+        return Path(audience)
+    from airflow.sdk import ObjectStoragePath
+
+    return ObjectStoragePath(audience)
+
+
+def _csv(path: Any) -> Rows:
+    with path.open("r", encoding="utf-8-sig", newline="") as file:
+        csv.field_size_limit(_LONGEST_FIELD)
+        header = file.readline()
+        names = next(csv.reader([header], delimiter=_delimiter(header)), [])
+        for row in csv.reader(file, delimiter=_delimiter(header)):
+            if not row:
+                continue
+            if len(row) > len(names):
+                yield InvalidRowError(f"it has {len(row)} fields, and the header {len(names)}")
+            else:
+                yield dict(zip(names, row, strict=False))
+
+
+def _delimiter(header: str) -> str:
+    return max(",;\t", key=header.count)
+
+
+def _jsonl(path: Any) -> Rows:
+    with path.open("r", encoding="utf-8-sig") as file:
+        for line in file:
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = None
+            yield row if isinstance(row, dict) else InvalidRowError("the line is no JSON object")
+
+
+def _parquet(path: Any) -> Rows:
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        parquet = None
+    if parquet is None:
+        raise request_error(
+            "Parquet files need pyarrow", "Install airflow-provider-d360[parquet], or write CSV or JSONL."
+        )
+    with path.open("rb") as file:
+        for batch in parquet.ParquetFile(file).iter_batches(batch_size=_AT_ONCE):
+            yield from batch.to_pylist()
+
+
+def _query(audience: Mapping[str, Any]) -> Rows:
+    sql, conn_id = audience.get("sql"), audience.get("conn_id")
+    if not isinstance(sql, str) or not isinstance(conn_id, str) or len(audience) > 2:
+        raise request_error("audience is a dict without sql and conn_id", "Give both, and nothing else.")
+    from airflow.sdk import BaseHook
+
+    try:
+        hook = BaseHook.get_connection(conn_id).get_hook()
+        connection = hook.get_conn() if hasattr(hook, "get_uri") else None
+    except ImportError:
+        connection = None
+    if connection is None:
+        raise request_error(
+            f"The connection {conn_id!r} is none to a SQL database, or its provider is missing",
+            "Install the provider of the database and airflow-provider-d360[sql].",
+        )
+    return _fetched(connection, sql)
+
+
+def _fetched(connection: Any, sql: str) -> Rows:
+    with closing(connection), closing(_cursor(connection)) as cursor:
+        cursor.execute(sql)
+        names: list[str] = []
+        while rows := cursor.fetchmany(_AT_ONCE):
+            names = names or [column[0] for column in cursor.description]
+            for row in rows:
+                yield dict(zip(names, row, strict=True))
+
+
+def _cursor(connection: Any) -> Any:
+    """Return a cursor that keeps the rows on the server where the driver would fetch all of them at once."""
+    if type(connection).__module__.startswith(("psycopg2", "psycopg")):
+        return connection.cursor(name="d360_audience")
+    return connection.cursor()
