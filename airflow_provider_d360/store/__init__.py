@@ -23,16 +23,19 @@ from airflow_provider_d360.store.notices import Notice
 from airflow_provider_d360.store.sent import LedgerMessage
 from airflow_provider_d360.store.statuses import Status
 from airflow_provider_d360.store.store import Store
+from airflow_provider_d360.store.suppression import Scope, Suppression
 
 __all__ = [
     "Entry",
     "InboxMessage",
     "LedgerMessage",
     "Notice",
+    "Scope",
     "State",
     "Status",
     "Store",
     "StoreError",
     "StoreFaultError",
     "StoreUnavailableError",
+    "Suppression",
 ]

@@ -19,12 +19,16 @@ from airflow_provider_d360.store.health import Health
 from airflow_provider_d360.store.inbox import Inbox, inbox_rows
 from airflow_provider_d360.store.ledger import Ledger
 from airflow_provider_d360.store.notices import Notices, notice_rows
+from airflow_provider_d360.store.rate_leases import RateLeases
 from airflow_provider_d360.store.raw import raw_rows
 from airflow_provider_d360.store.rows import Row
 from airflow_provider_d360.store.sent import Messages
 from airflow_provider_d360.store.statuses import Statuses, status_rows
+from airflow_provider_d360.store.suppression import Suppressions
 
 log = logging.getLogger(__name__)
+
+_Table = Statuses | Inbox | Ledger | Cooldowns | Notices | Suppressions | Campaigns
 
 _LEAST_CHECK_SECONDS = 5.0  # a new store makes its tables in that time on a busy machine, too
 
@@ -34,7 +38,7 @@ class Store:
     The store. Nothing is opened before the first use; threads may share it.
 
     It keeps no text that we sent, and recipients only masked. The inbox keeps whole numbers and texts that
-    people sent to us, until :meth:`purge` deletes them.
+    people sent to us, until :meth:`purge` deletes them. The suppressions keep whole numbers for export.
 
     All methods, and those of its tables, raise ``StoreUnavailableError`` while the database stays locked or
     away, and ``StoreFaultError`` when trying again cannot help.
@@ -46,6 +50,8 @@ class Store:
     :ivar messages: The same with statuses, for pages.
     :ivar cooldowns: Which alerts are held back.
     :ivar notices: What WhatsApp reports about templates, numbers and accounts.
+    :ivar suppressions: Who asked for no more messages.
+    :ivar rate_leases: When each number may send.
     :ivar campaigns: One message to many people: what was planned, and the signal that controls it.
     :ivar campaign_senders: Who sends a campaign, and claims its rows.
     :param url: ``sqlite:////path/to/file`` or ``postgresql://user:password@host/database``.
@@ -66,6 +72,8 @@ class Store:
         self.messages = Messages(self._database)
         self.cooldowns = Cooldowns(self._database)
         self.notices = Notices(self._database)
+        self.suppressions = Suppressions(self._database)
+        self.rate_leases = RateLeases(self._database)
         self.campaigns = Campaigns(self._database)
         self.campaign_senders = CampaignSenders(self._database)
 
@@ -163,13 +171,14 @@ class Store:
         """
         check_clock(self._database, time.time())
 
-    def _tables(self) -> dict[str, Statuses | Inbox | Ledger | Cooldowns | Notices | Campaigns]:
+    def _tables(self) -> dict[str, _Table]:
         return {
             "statuses": self.statuses,
             "inbox": self.inbox,
             "ledger": self.ledger,
             "alerts": self.cooldowns,
             "notices": self.notices,
+            "suppressions": self.suppressions,
             "campaigns": self.campaigns,
         }
 

@@ -1,0 +1,213 @@
+"""
+Timelines: which moments a number may send at, and who has which of them. Pure: no database, no clock.
+
+Time is a grid with one slot for each message: slot ``k`` is at ``k / rate`` seconds. Each slot is given to
+one process at most, so no second holds more slots than the rate, wherever the second begins. There is no
+border between two leases at which both could be used up at once.
+
+So that several processes may send at the same time, each at a part of the rate, the slots belong to 16 lanes
+in turn: slot ``k`` to lane ``k % 16``. A lease is a piece of some lanes, at most a second long.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+from dataclasses import dataclass, replace
+
+LANES = 16
+LATENESS_SECONDS = 0.05  # a slot may be used so much after its moment
+LEASE_SECONDS = 1.0  # the longest lease; it begins a second from now at most
+_ACTIVE_SECONDS = 1.0  # whoever had a lease that ended longer ago needs no share
+_LONGEST_QUEUE_SECONDS = 90.0  # a slot that is further away was given while a clock was wrong
+_RECOVERY_SECONDS = 10.0
+_RECOVERY_STEP = 0.05
+_LEAST_SPEED = 0.05
+_SAME_TROUBLE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """
+    Every 16th slot.
+
+    :param next: The first slot of this lane that nobody has.
+    :param holder: Who had the last lease of it that was longer than a single message; empty for nobody.
+    """
+
+    next: int
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """
+    What is given away of a number's time.
+
+    :param rate: Slots per second.
+    :param lanes: The lanes, in the sequence of their slots.
+    """
+
+    rate: float
+    lanes: tuple[Lane, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """
+    What :func:`grant` gave.
+
+    :param timeline: The new timeline.
+    :param moments: The moments of the slots, in Unix seconds, ascending.
+    :param free_at: The moment of the first slot that nobody has.
+    """
+
+    timeline: Timeline
+    moments: tuple[float, ...]
+    free_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """
+    The part of its rate at which a number sends after WhatsApp rejected messages as too fast.
+
+    :param slowed_to: The part at that time, from 0 to 1.
+    :param slowed_at: That time, in Unix seconds.
+    """
+
+    slowed_to: float = 1.0
+    slowed_at: float = 0.0
+
+    def at(self, now: float) -> float:
+        """
+        Return the part at a time: 5 % more of the rate for every ten seconds without another rejection.
+
+        :param now: The time, in Unix seconds.
+        """
+        steps = math.floor(max(0.0, now - self.slowed_at) / _RECOVERY_SECONDS)
+        return min(1.0, self.slowed_to + steps * _RECOVERY_STEP)
+
+    def halve(self, now: float) -> Speed:
+        """
+        Return half of the speed. Rejections within two seconds are one event, whoever reports them.
+
+        :param now: The time, in Unix seconds.
+        """
+        if 0 <= now - self.slowed_at < _SAME_TROUBLE_SECONDS:
+            return self
+        return Speed(max(_LEAST_SPEED, self.at(now) / 2), now)
+
+
+def slot_rate(messages_per_second: float, incoming_share: float) -> float:
+    """
+    Return how many slots a second has so that no second holds more messages than are allowed.
+
+    A slot may be used late, so a second may hold the slots of a little more than a second.
+
+    :param messages_per_second: The limit of the number.
+    :param incoming_share: The part of it that is left to incoming messages, from 0 to 0.9.
+    """
+    return messages_per_second * (1.0 - incoming_share) / (1.0 + LATENESS_SECONDS)
+
+
+def grant(
+    timeline: Timeline | None,
+    *,
+    rate: float,
+    holder: str,
+    want: int,
+    now: float,
+    within_seconds: float = LEASE_SECONDS,
+) -> Grant:
+    """
+    Give away slots.
+
+    There may be fewer than wanted: at most a second's worth, and of as many lanes as are one holder's share.
+    There may be none: then everything within that time is given away.
+
+    :param timeline: What was given away before; None for nothing.
+    :param rate: Slots per second.
+    :param holder: Names who goes on sending, so that all have equal shares; empty for single messages, which
+        get the next free slots, and have no share.
+    :param want: How many.
+    :param now: The time, in Unix seconds.
+    :param within_seconds: The first slot of each lane is no later than this.
+    """
+    lanes = _lanes(timeline, rate, now)
+    if holder:
+        chosen = _share(lanes, holder, _active(timeline, now))
+        most = math.ceil(rate * LEASE_SECONDS / LANES)
+    else:
+        chosen, most = list(range(LANES)), want
+    heap = [(lanes[i].next, i) for i in chosen if lanes[i].next / rate <= now + within_seconds]
+    heapq.heapify(heap)
+    left = dict.fromkeys(chosen, most)
+    moments: list[float] = []
+    while heap and len(moments) < want:
+        slot, i = heap[0]
+        moments.append(slot / rate)
+        lanes[i] = Lane(slot + LANES, holder or lanes[i].holder)
+        left[i] -= 1
+        if left[i]:
+            heapq.heapreplace(heap, (slot + LANES, i))
+        else:
+            heapq.heappop(heap)
+    free_at = min(lane.next for lane in lanes) / rate
+    return Grant(Timeline(rate, tuple(lanes)), tuple(moments), free_at)
+
+
+def dump(timeline: Timeline) -> str:
+    """
+    Write a timeline as text.
+
+    :param timeline: The timeline.
+    """
+    return json.dumps([timeline.rate, [[lane.next, lane.holder] for lane in timeline.lanes]])
+
+
+def load(text: str) -> Timeline | None:
+    """
+    Read what :func:`dump` wrote; None for anything else.
+
+    :param text: The text.
+    """
+    try:
+        rate, lanes = json.loads(text)
+        timeline = Timeline(float(rate), tuple(Lane(int(slot), str(holder)) for slot, holder in lanes))
+    except (TypeError, ValueError):
+        return None
+    return timeline if timeline.rate > 0 and len(timeline.lanes) == LANES else None
+
+
+def _lanes(timeline: Timeline | None, rate: float, now: float) -> list[Lane]:
+    """Return the lanes from now on, on the grid of this rate."""
+    first = math.ceil(now * rate)
+    lanes = [Lane(0)] * LANES
+    if timeline is not None:
+        last = max(lane.next - LANES for lane in timeline.lanes) / timeline.rate
+        if last - now <= _LONGEST_QUEUE_SECONDS:
+            lanes = list(timeline.lanes)
+            if timeline.rate != rate:  # another grid: it begins where the old one ends
+                first = max(first, math.floor(last * rate + max(1.0, rate / timeline.rate)) + 1)
+                lanes = [replace(lane, next=0) for lane in lanes]
+    return [
+        replace(lane, next=max(lane.next, first + (i - first) % LANES)) if lane.next < first else lane
+        for i, lane in enumerate(lanes)
+    ]
+
+
+def _active(timeline: Timeline | None, now: float) -> set[str]:
+    """Return who has leases, or had one until a moment ago."""
+    if timeline is None:
+        return set()
+    ended = now - _ACTIVE_SECONDS
+    return {lane.holder for lane in timeline.lanes if (lane.next - LANES) / timeline.rate > ended} - {""}
+
+
+def _share(lanes: list[Lane], holder: str, active: set[str]) -> list[int]:
+    """Return the lanes that a holder may use now: those that are free first, and of these its own."""
+    number = math.ceil(LANES / len(active | {holder}))
+    by_time = sorted(range(LANES), key=lambda i: (lanes[i].next // LANES, lanes[i].holder != holder, i))
+    return by_time[:number]
