@@ -189,42 +189,61 @@ class _Planning:
             yield people
 
     def _add(self, campaign: Campaign, people: Sequence[tuple[int, Person, str]]) -> None:
-        hash_ = self._store.ledger.hash
+        key_of = self._store.suppressions.key
         unique: dict[str, tuple[int, Person, str]] = {}
         for one in people:
-            unique.setdefault(hash_("recipient", one[1].to), one)
+            unique.setdefault(key_of(one[1].to), one)
         new = self._store.campaigns.without(campaign.key, list(unique))
         self._plan.duplicates += len(people) - len(new)
         recent = self._recent(new)
+        is_marketing = may_be_marketing(campaign)
+        suppressed = self._store.suppressions.find([unique[key][1].to for key in new], marketing=is_marketing)
         rows = []
-        for person_hash in new:
-            number, person, payload = unique[person_hash]
-            state = RowState.SKIPPED if person_hash in recent else RowState.PLANNED
-            rows.append(self._row(campaign, number, person_hash, person, payload, state))
-            if state is RowState.PLANNED:
-                message = fill(self._message, person.values) if self._plan.wants_sample else None
-                self._plan.add(person, message)
-        self._plan.recent += len(recent)
+        for key in new:
+            number, person, payload = unique[key]
+            reason = "got marketing too recently" if key in recent else None
+            state = RowState.SKIPPED if reason else RowState.PLANNED
+            if person.to in suppressed:
+                state, reason = RowState.SUPPRESSED, f"opted out ({suppressed[person.to].source})"
+            rows.append(self._row(campaign, number, key, person, payload, state, reason))
+            self._count(state, person)
         self._store.campaigns.add(campaign.key, rows)
+
+    def _count(self, state: RowState, person: Person) -> None:
+        plan = self._plan
+        if state is RowState.SUPPRESSED:
+            plan.suppressed += 1
+        elif state is RowState.SKIPPED:
+            plan.recent += 1
+        else:
+            plan.add(person, fill(self._message, person.values) if plan.wants_sample else None)
 
     def _recent(self, persons: Sequence[str]) -> set[str]:
         seconds = self._request.not_within_seconds
-        return set() if seconds is None else self._store.campaigns.reached(persons, time.time() - seconds)
+        return (
+            set() if seconds is None else self._store.campaign_results.reached(persons, time.time() - seconds)
+        )
 
     def _row(
-        self, campaign: Campaign, number: int, person_hash: str, person: Person, payload: str, state: RowState
+        self,
+        campaign: Campaign,
+        number: int,
+        key: str,
+        person: Person,
+        payload: str,
+        state: RowState,
+        reason: str | None,
     ) -> Row:
         zone = None
         if person.zones is not None:
             zone = self._zones.setdefault(person.zones, len(self._zones))
-        is_planned = state is RowState.PLANNED
         return {
             "campaign": campaign.key,
             "number": number,
-            "person": person_hash,
+            "person": key,
             "recipient": mask_number(person.to),
             "label": person.label,
-            "payload": payload if is_planned else None,
+            "payload": payload if state is RowState.PLANNED else None,
             "zone": zone,
             "state": state.value,
             "epoch": None,
@@ -233,7 +252,7 @@ class _Planning:
             "at": None,
             "message_id": None,
             "code": None,
-            "reason": None if is_planned else "got marketing too recently",
+            "reason": reason,
         }
 
     def _refusal(self) -> D360RequestError:
@@ -262,6 +281,15 @@ def plan_campaign(store: Store, hook: D360Hook, request: PlanRequest) -> Campaig
         another audience or message. Then nothing was planned.
     """
     return _Planning(store, hook, request).run()
+
+
+def may_be_marketing(campaign: Campaign) -> bool:
+    """
+    Return whether people who opted out of marketing do not get a campaign.
+
+    :param campaign: The campaign. A message without a known category may be anything, except an answer.
+    """
+    return campaign.category not in ("UTILITY", "AUTHENTICATION")
 
 
 def _read_message(message: Any) -> Any:

@@ -86,13 +86,8 @@ def verdict_on(error: D360Error, attempts: int) -> Verdict:
 
 @dataclass(slots=True)
 class StopRules:
-    """
-    Counts outcomes, and says when a campaign must stop because of them.
+    """Counts outcomes, and says when a campaign must stop because of them."""
 
-    :ivar outages: How many messages in a row found the service away.
-    """
-
-    outages: int = 0
     _all: int = 0
     _in_a_row: Counter[Kind] = field(default_factory=Counter)
     _counts: Counter[Kind] = field(default_factory=Counter)
@@ -103,7 +98,6 @@ class StopRules:
 
         :param kind: The outcome. One that stops the campaign has a reason of its own, which the caller knows.
         """
-        self.outages = self.outages + 1 if kind is Kind.OUTAGE else 0
         if kind in (Kind.SLOW_DOWN, Kind.OUTAGE):
             return None
         self._all += 1

@@ -169,6 +169,7 @@ _NEW = {
     "due_at": Double,
     "attempts": Integer,
     "keeps": Integer,
+    "is_out": Integer,
 }
 
 
@@ -259,11 +260,13 @@ def _new_values(outcome: Outcome, epoch: int) -> Row:
         "due_at": outcome.due_at,
         "attempts": outcome.attempts,
         "keeps": int(outcome.state in _KEEPS_PAYLOAD),
+        "is_out": int(outcome.state.value in _OUT),
     }
 
 
 def _conclude(new: Any) -> Any:
     rows = CAMPAIGN_ROWS.c
+    is_out = or_(*(rows.state == state for state in _OUT))  # IN cannot be part of a statement for many rows
     values = {name: new[name] for name in ("state", "message_id", "code", "reason", "due_at", "attempts")}
     return (
         update(CAMPAIGN_ROWS)
@@ -271,7 +274,7 @@ def _conclude(new: Any) -> Any:
             rows.campaign == bindparam("of_campaign"),
             rows.number == new["number"],
             rows.epoch == new["epoch"],
-            or_(rows.state.not_in(_OUT), new["state"].in_(_OUT) & rows.message_id.is_(None)),
+            or_(~is_out, (new["is_out"] == 1) & rows.message_id.is_(None)),
         )
         .values(values | {"payload": case((new["keeps"] == 1, rows.payload), else_=None)})
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,22 +22,19 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    func,
     insert,
-    or_,
     select,
     update,
 )
 
 from airflow_provider_d360.store.campaign_rows import (
     CAMPAIGN_ROWS,
-    RowState,
     insert_rows,
     known_persons,
 )
 from airflow_provider_d360.store.database import Database
 from airflow_provider_d360.store.migrations import METADATA
-from airflow_provider_d360.store.rows import Row, chunks, count_rows, delete_rows
+from airflow_provider_d360.store.rows import Row, count_rows, delete_rows
 
 CAMPAIGNS = Table(
     "d360_campaigns",
@@ -65,8 +62,6 @@ CAMPAIGNS = Table(
 Index("d360_campaigns_id", CAMPAIGNS.c.id, unique=True)
 
 SIGNALS = ("run", "pause", "stop")
-_REACHED = (RowState.INTENDED, RowState.ACCEPTED, RowState.HELD, RowState.UNKNOWN)
-_MARKETING = "MARKETING"
 
 
 class ReplacedError(Exception):
@@ -239,54 +234,6 @@ class Campaigns:
         values = {"signal": signal, "reason": reason, "rate": rate, "signal_at": time.time()}
         statement = update(CAMPAIGNS).where(CAMPAIGNS.c.id == campaign_id).values(values)
         return self._database.write(lambda connection: connection.execute(statement).rowcount) > 0
-
-    def reached(self, persons: Collection[str], since: float) -> set[str]:
-        """
-        Return which of these people got marketing from a campaign, or may have.
-
-        :param persons: The hashes of the people.
-        :param since: Only messages from this time on, in Unix seconds.
-        """
-        rows = CAMPAIGN_ROWS.c
-
-        def work(connection: Connection) -> set[str]:
-            keys = select(CAMPAIGNS.c.key).where(CAMPAIGNS.c.category == _MARKETING).scalar_subquery()
-            found: set[str] = set()
-            for chunk in chunks(list(persons)):
-                query = select(rows.person).where(
-                    rows.campaign.in_(keys),
-                    rows.person.in_(chunk),
-                    rows.at >= since,
-                    rows.state.in_([state.value for state in _REACHED]),
-                )
-                found.update(connection.execute(query).scalars())
-            return found
-
-        return self._database.read(work)
-
-    def end_of_first(self, key: int, limit: int) -> int | None:
-        """
-        Return the number of the row after the first ones that were planned to be sent; None if all are.
-
-        :param key: The key of the campaign.
-        :param limit: How many are the first ones.
-        """
-        rows, left_out = CAMPAIGN_ROWS.c, (RowState.SUPPRESSED.value, RowState.SKIPPED.value)
-        planned = or_(rows.state.not_in(left_out), rows.epoch.is_not(None))
-        query = select(rows.number).where(rows.campaign == key, planned).order_by(rows.number)
-        query = query.offset(limit).limit(1)
-        return self._database.read(lambda connection: connection.execute(query).scalar())
-
-    def counts(self, key: int) -> dict[RowState, int]:
-        """
-        Count the rows of a campaign by state, without the statuses of their messages.
-
-        :param key: The key of the campaign.
-        """
-        state = CAMPAIGN_ROWS.c.state
-        query = select(state, func.count()).where(CAMPAIGN_ROWS.c.campaign == key).group_by(state)
-        rows = self._database.read(lambda connection: connection.execute(query).all())
-        return {RowState(name): count for name, count in rows}
 
     def count(self) -> int:
         """Count the campaigns."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import URL, Connection
 
 from airflow_provider_d360.api.events import Event, StatusEvent
+from airflow_provider_d360.store.campaign_results import CampaignResults
 from airflow_provider_d360.store.campaign_rows import settle_rows
 from airflow_provider_d360.store.campaign_senders import CampaignSenders
 from airflow_provider_d360.store.campaigns import Campaigns
@@ -53,6 +54,7 @@ class Store:
     :ivar suppressions: Who asked for no more messages.
     :ivar rate_leases: When each number may send.
     :ivar campaigns: One message to many people: what was planned, and the signal that controls it.
+    :ivar campaign_results: What became of the people of a campaign.
     :ivar campaign_senders: Who sends a campaign, and claims its rows.
     :param url: ``sqlite:////path/to/file`` or ``postgresql://user:password@host/database``.
     :param synchronous: What a commit survives on SQLite: ``NORMAL`` the end of any process, ``FULL`` a power
@@ -75,6 +77,7 @@ class Store:
         self.suppressions = Suppressions(self._database)
         self.rate_leases = RateLeases(self._database)
         self.campaigns = Campaigns(self._database)
+        self.campaign_results = CampaignResults(self._database)
         self.campaign_senders = CampaignSenders(self._database)
 
     @property
