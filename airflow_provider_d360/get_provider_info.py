@@ -25,6 +25,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.operators.campaigns",
                     "airflow_provider_d360.operators.media",
                     "airflow_provider_d360.operators.messages",
                     "airflow_provider_d360.operators.templates",
@@ -36,6 +37,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.sensors.campaigns",
                     "airflow_provider_d360.sensors.messages",
                     "airflow_provider_d360.sensors.templates",
                 ],
@@ -45,6 +47,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.triggers.campaigns",
                     "airflow_provider_d360.triggers.messages",
                     "airflow_provider_d360.triggers.templates",
                 ],

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_HELD = 100  # more would only grow the loss, if WhatsApp drops them
+LONGEST_HELD_SECONDS = 7200.0  # WhatsApp means to decide within an hour
 _BEAT_SECONDS = 0.5
 _FRESH_SECONDS = 5.0  # shorter than the margin of a lease: who cannot prove that it lives sends nothing
 
@@ -56,6 +58,9 @@ class Watch:
         held = await asyncio.to_thread(self._store.campaign_results.held, self._campaign.key)
         self.held.update(held)
         await self._beat()
+        is_hopeless = self.held and max(self.held.values()) < time.time() - LONGEST_HELD_SECONDS
+        if is_hopeless and len(self.held) >= MOST_HELD:
+            await self._stop(f"WhatsApp has held {len(self.held)} messages for two hours without a verdict")
 
     async def run(self) -> None:
         """Beat until this is cancelled."""
@@ -97,9 +102,12 @@ class Watch:
         if kind is Kind.SLOW_DOWN:
             await self._pace.slow_down()
         if kind is Kind.STOP and self.signal != "stop":
-            self.signal, self.reason = "stop", f"a message failed: {error}"
-            log.error("The campaign stops: %s", self.reason)
-            await asyncio.to_thread(self._store.campaigns.signal, self._campaign.id, "stop", self.reason)
+            await self._stop(f"a message failed: {error}")
+
+    async def _stop(self, reason: str) -> None:
+        self.signal, self.reason = "stop", reason
+        log.error("The campaign stops: %s", reason)
+        await asyncio.to_thread(self._store.campaigns.signal, self._campaign.id, "stop", reason)
 
     async def _look_at_held(self) -> None:
         """Forget held messages that have a verdict: any status is one."""

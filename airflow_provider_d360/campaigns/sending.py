@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_d360.api.endpoints.messages import Sent, send_message
 from airflow_provider_d360.api.errors import D360Error, D360UnavailableError, ErrorDetail
 from airflow_provider_d360.api.normalization import normalize
-from airflow_provider_d360.campaigns.control import Watch
+from airflow_provider_d360.campaigns.control import LONGEST_HELD_SECONDS, MOST_HELD, Watch
 from airflow_provider_d360.campaigns.due import Schedule
 from airflow_provider_d360.campaigns.filling import fill
 from airflow_provider_d360.campaigns.outcomes import (
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-MOST_HELD = 100
 _MOST_AT_ONCE = 400
 _PROGRESS_SECONDS = 5.0
 _LEASE_MARGIN_SECONDS = 10.0
@@ -151,8 +150,8 @@ class CampaignSender:
         if self._watch.is_superseded:
             raise D360UnavailableError(
                 ErrorDetail(
-                    f"Another process took over the campaign {self._campaign.id!r}, or the store was restored "
-                    "from a copy",
+                    f"Another process took over the campaign {self._campaign.id!r}, or the store was "
+                    "restored from a copy",
                     "Run one task for each part of a campaign; see docs/campaigns.md for restored stores.",
                 )
             )
@@ -162,7 +161,7 @@ class CampaignSender:
         if signal == "pause":
             return Ended(End.PAUSED, reason=self._watch.reason)
         if len(self._watch.held) >= MOST_HELD:
-            return Ended(End.HELD)
+            return Ended(End.HELD, max(self._watch.held.values()) + LONGEST_HELD_SECONDS)
         if self._terms.until is not None and time.time() >= self._terms.until:
             return Ended(End.UNTIL)
         return None

@@ -65,7 +65,7 @@ def _listed(rows: Iterable[Any]) -> Rows:
 
 
 def _file(audience: Any) -> Rows:
-    path = _path(audience)
+    path = open_path(audience)
     kind = PurePosixPath(str(path)).suffix.lower()
     if kind == ".csv":
         return _csv(path)
@@ -79,16 +79,39 @@ def _file(audience: Any) -> Rows:
     )
 
 
-def _path(audience: Any) -> Any:
-    if not isinstance(audience, str):
-        return audience
-    if "://" not in audience:
+def open_path(path: Any) -> Any:
+    """
+    Return a path whose file can be opened.
+
+    :param path: A text, or a path as it is; with ``://`` it is one in an object storage.
+    """
+    if not isinstance(path, str):
+        return path
+    if "://" not in path:
         from pathlib import Path
 
-        return Path(audience)
+        return Path(path)
     from airflow.sdk import ObjectStoragePath
 
-    return ObjectStoragePath(audience)
+    return ObjectStoragePath(path)
+
+
+def parquet_module() -> tuple[Any, Any]:
+    """
+    Return ``pyarrow`` and ``pyarrow.parquet``.
+
+    :raises D360RequestError: when they are not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        pyarrow = parquet = None
+    if parquet is None:
+        raise request_error(
+            "Parquet files need pyarrow", "Install airflow-provider-d360[parquet], or use CSV or JSONL."
+        )
+    return pyarrow, parquet
 
 
 def _csv(path: Any) -> Rows:
@@ -122,14 +145,7 @@ def _jsonl(path: Any) -> Rows:
 
 
 def _parquet(path: Any) -> Rows:
-    try:
-        from pyarrow import parquet
-    except ImportError:
-        parquet = None
-    if parquet is None:
-        raise request_error(
-            "Parquet files need pyarrow", "Install airflow-provider-d360[parquet], or write CSV or JSONL."
-        )
+    _, parquet = parquet_module()
     with path.open("rb") as file:
         for batch in parquet.ParquetFile(file).iter_batches(batch_size=_AT_ONCE):
             yield from batch.to_pylist()
