@@ -132,8 +132,10 @@ class CampaignSender:
         while True:
             if ended := self._ended():
                 return ended
-            if not self._queue and not await self._claim(lease):
-                if ended := await self._idle(lease):
+            if not self._queue:
+                if not await self._has_room():
+                    continue
+                if not await self._claim(lease) and (ended := await self._idle(lease)):
                     return ended
                 continue
             if not await self._may_post():
@@ -166,9 +168,25 @@ class CampaignSender:
             return Ended(End.UNTIL)
         return None
 
+    @property
+    def _room(self) -> int:
+        """How many more rows may be *intended*: no more than a batch is unknown after a kill."""
+        return self._terms.batch - len(self._queue) - len(self._posting) - self._results.pending
+
+    async def _has_room(self) -> bool:
+        """Wait for room if there is none, and return whether there was."""
+        if self._room > 0:
+            return True
+        if self._posting:
+            await asyncio.wait(self._posting, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await self._results.flush()
+        if self._room <= 0 and not self._posting:  # the store is away
+            await asyncio.sleep(_POLL_SECONDS)
+        return False
+
     async def _claim(self, lease: Lease) -> bool:
         """Claim the next rows, and take those out who opted out meanwhile; return whether there were any."""
-        limit = max(1, min(self._terms.batch, round(self._pace.per_second)))
+        limit = max(1, min(self._room, round(self._pace.per_second)))
         now = time.time()
         rows = await self._in_store(
             self._store.campaign_senders.claim, lease, self._after, limit, now, self._schedule.open_zones(now)

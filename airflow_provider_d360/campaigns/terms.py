@@ -40,7 +40,7 @@ class Terms:
     How a task sends.
 
     :param part: The rows that it may take.
-    :param batch: How many rows are claimed in one transaction: so many are unknown after a kill at most.
+    :param batch: How many rows may be claimed and not concluded: so many are unknown after a kill at most.
     :param until: When to stop, in Unix seconds; None for no end.
     """
 

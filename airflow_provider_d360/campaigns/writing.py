@@ -39,6 +39,11 @@ class ResultWriter:
         self._outcomes: dict[int, Outcome] = {}
         self._flushing = asyncio.Lock()
 
+    @property
+    def pending(self) -> int:
+        """How many outcomes are not written yet."""
+        return len(self._outcomes)
+
     def note(self, outcome: Outcome) -> None:
         """
         Take an outcome, to be written soon.

@@ -161,8 +161,8 @@ class D360SendCampaignOperator(D360Operator):
         format. (templated)
     :param shard: Send a part of the campaign: ``"1/4"`` to ``"4/4"``, for
         ``.partial(…).expand(shard=["1/4", "2/4", "3/4", "4/4"])``. (templated)
-    :param batch: How many people are noted as being written to in one transaction, from 1 to 1000, and at
-        most one second's worth; 200 by default. So many are unknown after a kill at most; with 1, one.
+    :param batch: How many people may be unknown after a kill at most, from 1 to 1000; 200 by default. So many
+        messages are under way at a time: 1 is strict and slow, and 1,000 messages per second need 1000.
     """
 
     template_fields: Sequence[str] = ("campaign_id", "limit", "until", "shard")
