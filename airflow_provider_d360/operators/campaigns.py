@@ -50,8 +50,8 @@ class D360PlanCampaignOperator(D360Operator):
     :param label_column: A column that names people in the report, such as a customer number: phone numbers
         are masked there. Its values are stored as they are.
     :param window: The hours of their own day in which people may get it, such as ``("09:00", "20:00")``.
-    :param time_zone_column: The column with their time zones, such as ``Europe/Berlin``. By default the number
-        tells; if several zones are possible, it must be inside the window in all of them.
+    :param time_zone_column: The column with their time zones, such as ``Europe/Berlin``. By default the
+        number tells; if several zones are possible, it must be inside the window in all of them.
     :param not_within: Leave people out who got marketing from a campaign within this time: a timedelta, or
         seconds.
     :param daily_limit: How many people your account may reach in 24 hours, to be compared with the plan. The

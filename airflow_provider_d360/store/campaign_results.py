@@ -261,10 +261,11 @@ def _joined(condition: ColumnElement[bool]) -> Select[Any]:
     """Return rows with the status of the highest rank of their messages."""
     rows = CAMPAIGN_ROWS.c
     newest, failure, price = STATUSES.alias("newest"), STATUSES.alias("failure"), STATUSES.alias("price")
-    rank = select(func.max(STATUSES.c.rank)).where(STATUSES.c.message_id == rows.message_id).scalar_subquery()
     status = (
-        select(func.max(newest.c.status))
-        .where(newest.c.message_id == rows.message_id, newest.c.rank == rank)
+        select(newest.c.status)
+        .where(newest.c.message_id == rows.message_id)
+        .order_by(newest.c.rank.desc())
+        .limit(1)
         .correlate(CAMPAIGN_ROWS)
         .scalar_subquery()
     )
