@@ -28,6 +28,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_d360.operators.campaigns",
                     "airflow_provider_d360.operators.media",
                     "airflow_provider_d360.operators.messages",
+                    "airflow_provider_d360.operators.suppression",
                     "airflow_provider_d360.operators.templates",
                     "airflow_provider_d360.operators.webhooks",
                 ],
@@ -114,6 +115,16 @@ _OPTIONS = {
         "",
         "The header in which your proxy passes on the caller's address, such as X-Real-IP; without it, the "
         "address of the peer counts. Only for logging and slowing down failed logins.",
+    ),
+    "stop_words": _option(
+        "string",
+        "default",
+        "Words by which people opt out, separated by commas: a message that is nothing else. The word "
+        "default stands for the list in docs/opt-outs.md.",
+    ),
+    "start_words": _option("string", "default", "Words that lift such an opt-out."),
+    "stop_scope": _option(
+        "string", "marketing", "What a stop word is about: marketing, or all messages, alerts too."
     ),
     "upload_roots": _option(
         "string",

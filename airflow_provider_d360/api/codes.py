@@ -163,7 +163,9 @@ META: dict[int, Meaning] = {
         Condition.PERSON_CAPPED,
     ),
     131050: Meaning(
-        D360RecipientError, "The recipient stopped your marketing messages; take them off the list."
+        D360RecipientError,
+        "The recipient stopped your marketing messages; take them off the list.",
+        condition=Condition.OPTED_OUT,
     ),
     130403: Meaning(D360RecipientError, "Your business has blocked this recipient; unblock them first."),
     **dict.fromkeys((130472, 1026), _UNREACHABLE),

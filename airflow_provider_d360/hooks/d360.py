@@ -29,10 +29,7 @@ from airflow_provider_d360.transport.settings import ConnectionSettings
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from airflow_provider_d360.api.endpoints.accounts import BlockOutcome, BusinessProfile
     from airflow_provider_d360.api.endpoints.health import Health
-    from airflow_provider_d360.api.endpoints.messages import Sent
-    from airflow_provider_d360.api.endpoints.webhooks import WebhookConfig
     from airflow_provider_d360.api.wire import Call
     from airflow_provider_d360.sending.sender import SendOptions
     from airflow_provider_d360.transport.flows import Flow
@@ -100,7 +97,8 @@ class D360Hook(BaseHook):
         preflight: bool = False,
         biz_opaque_callback_data: str | None = None,
         idempotency_key: str | None = None,
-    ) -> Sent:
+        marketing: bool | None = None,
+    ) -> messages.Sent:
         """
         Send one message. Success means that it was accepted, not that it arrived.
 
@@ -113,14 +111,15 @@ class D360Hook(BaseHook):
         :param recipient_type: ``individual`` or ``group``.
         :param on_newline: ``flatten`` writes newlines, tabs and runs of spaces in template parameters as one
             space; with ``error`` they are an error, as at WhatsApp.
-        :param preflight: Compare a template message with the approved template before it is sent; one more
-            request.
-        :param biz_opaque_callback_data: A string that comes back in each status of the message. At most 512
-            characters; cloud and sandbox only.
+        :param preflight: Compare a template message with the approved template first; one more request.
+        :param biz_opaque_callback_data: A string that comes back in each status; at most 512 characters.
         :param idempotency_key: Names what must be sent once to this recipient, for ever. By default, that is
             this message of the running task in this run (see ``docs/once.md``); outside a task, each call
             sends.
+        :param marketing: Whether it is marketing, which people may have opted out of. By default, a template
+            is what its category says, and other messages are not (``docs/opt-outs.md``).
         :raises D360RequestError: before anything is sent, when the message breaks a documented limit.
+        :raises D360RecipientError: when the recipient opted out, or cannot get it.
         :raises D360RateLimitError: when this number may not send for more than a minute.
         :raises D360AmbiguousError: when the response was lost, so that the message may have been accepted.
         """
@@ -134,6 +133,7 @@ class D360Hook(BaseHook):
             on_newline=on_newline,
             preflight=preflight,
             biz_opaque_callback_data=biz_opaque_callback_data,
+            marketing=marketing,
         )
 
     async def asend(
@@ -143,7 +143,7 @@ class D360Hook(BaseHook):
         *,
         idempotency_key: str | None = None,
         **options: Unpack[SendOptions],
-    ) -> Sent:
+    ) -> messages.Sent:
         """
         Do the same as :meth:`send` without blocking the event loop.
 
@@ -171,7 +171,7 @@ class D360Hook(BaseHook):
         """
         self.call(messages.mark_as_read(self._hosting, message_id, typing=typing))
 
-    def get_webhook(self, level: str = "number") -> WebhookConfig:
+    def get_webhook(self, level: str = "number") -> webhooks.WebhookConfig:
         """
         Read the webhook's URL and headers. The headers are secrets.
 
@@ -316,7 +316,7 @@ class D360Hook(BaseHook):
 
         return widgets()
 
-    def get_business_profile(self) -> BusinessProfile:
+    def get_business_profile(self) -> accounts.BusinessProfile:
         """Read the profile that people see of the business."""
         return self.call(accounts.get_business_profile(self._hosting))
 
@@ -330,7 +330,7 @@ class D360Hook(BaseHook):
         """
         self.call(accounts.set_business_profile(self._hosting, **fields))
 
-    def block_users(self, users: Sequence[str]) -> BlockOutcome:
+    def block_users(self, users: Sequence[str]) -> accounts.BlockOutcome:
         """
         Block people, who can then no longer write to this number. They must have written within 24 hours.
 
@@ -340,7 +340,7 @@ class D360Hook(BaseHook):
         region = self.get_conn().settings.default_region
         return self.call(accounts.block_users(self._hosting, users, default_region=region))
 
-    def unblock_users(self, users: Sequence[str]) -> BlockOutcome:
+    def unblock_users(self, users: Sequence[str]) -> accounts.BlockOutcome:
         """
         Unblock people; cloud only.
 

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from airflow_provider_d360 import metrics
 from airflow_provider_d360.api.events import Event, OmittedEvent, UnknownEvent
 from airflow_provider_d360.api.notices import NoticeEvent
+from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
 from airflow_provider_d360.receiver.admission import Admission
 from airflow_provider_d360.receiver.announcements import Announcer
 from airflow_provider_d360.receiver.bodies import (
@@ -57,6 +58,7 @@ def create_app(
     address_header: str | None = None,
     notify: Callable[[str], object] | None = None,
     measures: bool = False,
+    words: Keywords = DEFAULT_KEYWORDS,
 ) -> Starlette:
     """
     Make the receiver, for any ASGI server. It accepts deliveries at ``/``, ``/webhook`` and ``/webhook/``.
@@ -70,11 +72,14 @@ def create_app(
     :param notify: Sends a text to people when WhatsApp reports that something is wrong. Default: nobody is
         told.
     :param measures: Whether to record metrics. Default: no.
+    :param words: The words by which people opt out and in.
     :raises NoCredentialsError: if anybody could deliver.
     """
     admission = Admission(credentials, platform_secret)
     return Starlette(
-        routes=routes(store, Credentials(lambda: admission), max_body_bytes, address_header, notify, measures)
+        routes=routes(
+            store, Credentials(lambda: admission), max_body_bytes, address_header, notify, measures, words
+        )
     )
 
 
@@ -85,6 +90,7 @@ def routes(
     address_header: str | None = None,
     notify: Callable[[str], object] | None = None,
     measures: bool = False,
+    words: Keywords = DEFAULT_KEYWORDS,
 ) -> list[BaseRoute]:
     """
     Make the receiver's routes, for an application of another package.
@@ -95,9 +101,10 @@ def routes(
     :param address_header: The header in which the proxy passes on the caller's address, if any.
     :param notify: Sends a text to people when WhatsApp reports that something is wrong, if anything does.
     :param measures: Whether to record metrics.
+    :param words: The words by which people opt out and in.
     """
     announcer = Announcer(store, notify) if notify else None
-    receiver = Receiver(store, credentials, max_body_bytes, address_header, announcer, measures)
+    receiver = Receiver(store, credentials, max_body_bytes, address_header, announcer, measures, words)
     if announcer:
         announcer.wake()  # for what another process stored and could not announce
     unhealthy = ThrottledLog("Answered 503 to %(count)d health checks: %(last)s")
@@ -132,6 +139,7 @@ class Receiver:
     :param address_header: The header in which the proxy passes on the caller's address, if any.
     :param announcer: Tells people what WhatsApp reports as wrong, if anything does.
     :param measures: Whether to record metrics.
+    :param words: The words by which people opt out and in.
     """
 
     def __init__(
@@ -142,13 +150,14 @@ class Receiver:
         address_header: str | None,
         announcer: Announcer | None,
         measures: bool,
+        words: Keywords,
     ) -> None:
         self._announcer = announcer
         self._measures = measures
         self._credentials = credentials
         self._max_body_bytes = max_body_bytes
         self._address_header = address_header.strip().lower().encode() if address_header else None
-        self._commits = GroupCommit(store, measures=measures)
+        self._commits = GroupCommit(store, words, measures=measures)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="d360-reader")
         self._failed_logins = FailedLogins()
         self._rejected = ThrottledLog(

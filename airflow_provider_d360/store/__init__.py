@@ -20,10 +20,10 @@ from airflow_provider_d360.store.database import StoreError, StoreFaultError, St
 from airflow_provider_d360.store.entries import Entry, State
 from airflow_provider_d360.store.inbox import InboxMessage
 from airflow_provider_d360.store.notices import Notice
+from airflow_provider_d360.store.opt_outs import Scope, Suppression
 from airflow_provider_d360.store.sent import LedgerMessage
 from airflow_provider_d360.store.statuses import Status
 from airflow_provider_d360.store.store import Store
-from airflow_provider_d360.store.suppression import Scope, Suppression
 
 __all__ = [
     "Entry",

@@ -25,9 +25,9 @@ from sqlalchemy import (
 from airflow_provider_d360.store.campaign_rows import CAMPAIGN_ROWS, RowState
 from airflow_provider_d360.store.campaigns import CAMPAIGNS
 from airflow_provider_d360.store.database import Database
+from airflow_provider_d360.store.opt_outs import SUPPRESSIONS
 from airflow_provider_d360.store.rows import chunks
 from airflow_provider_d360.store.statuses import STATUSES
-from airflow_provider_d360.store.suppression import SUPPRESSIONS
 
 _REACHED = (RowState.INTENDED, RowState.ACCEPTED, RowState.HELD, RowState.UNKNOWN)
 _MARKETING = "MARKETING"

@@ -27,6 +27,7 @@ from airflow_provider_d360.store.entries import (
 from airflow_provider_d360.store.rows import chunks, correct_future, count_rows, delete_rows
 from airflow_provider_d360.store.secret import Secret
 from airflow_provider_d360.store.statuses import STATUSES
+from airflow_provider_d360.store.suppression import Suppressions
 
 T = TypeVar("T")
 
@@ -62,11 +63,13 @@ class Ledger:
     The table of the ledger. Its methods raise ``StoreUnavailableError`` while the database cannot be used.
 
     :ivar hash: Hashes values under the secret of the store: see :meth:`Secret.hash`.
+    :ivar suppressions: Who must not be written to.
     :param database: The database.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.suppressions = Suppressions(database)
         self._secret = Secret(database)
         self.hash = self._secret.hash
 

@@ -71,17 +71,6 @@ class Secret:
         self._value = None
         raise StoreUnavailableError("The store was replaced by another one while it was used. Try again")
 
-    def check_same(self, connection: Connection) -> None:
-        """
-        Make sure, without writing, that the store has the secret that hashes were made with.
-
-        :param connection: A connection in a transaction.
-        :raises StoreUnavailableError: The store was replaced by another one.
-        """
-        if self._value is not None and _read(connection) not in (None, self._value):
-            self._value = None
-            raise StoreUnavailableError("The store was replaced by another one while it was used. Try again")
-
 
 def _read(connection: Connection) -> str | None:
     return connection.execute(_VALUE).scalar()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from sqlalchemy import URL, Connection
 
 from airflow_provider_d360.api.events import Event, StatusEvent
+from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
 from airflow_provider_d360.store.campaign_results import CampaignResults
 from airflow_provider_d360.store.campaign_rows import settle_rows
 from airflow_provider_d360.store.campaign_senders import CampaignSenders
@@ -74,7 +76,7 @@ class Store:
         self.messages = Messages(self._database)
         self.cooldowns = Cooldowns(self._database)
         self.notices = Notices(self._database)
-        self.suppressions = Suppressions(self._database)
+        self.suppressions = self.ledger.suppressions
         self.rate_leases = RateLeases(self._database)
         self.campaigns = Campaigns(self._database)
         self.campaign_results = CampaignResults(self._database)
@@ -109,9 +111,9 @@ class Store:
         """
         await self._health.acheck(self._check_seconds)
 
-    def add(self, events: Iterable[Event], received_at: float) -> None:
+    def add(self, events: Iterable[Event], received_at: float, words: Keywords = DEFAULT_KEYWORDS) -> None:
         """
-        Store statuses, messages and notices in one transaction; they are committed when this returns.
+        Store statuses, messages, notices and opt-outs in one transaction; it is committed when this returns.
 
         The same event again, in any order and from any process, changes nothing. Unknown events go into the
         inbox as received (see ``store/raw.py``); omitted ones are not stored.
@@ -119,17 +121,19 @@ class Store:
 
         :param events: What the receiver read from deliveries.
         :param received_at: When they were received, in Unix seconds.
+        :param words: The words by which people opt out and in.
         """
         events = list(events)
         statuses = status_rows(events, received_at)
         inbox = inbox_rows(events, received_at) + raw_rows(events, received_at)
         notices = notice_rows(events, received_at)
-        if not statuses and not inbox and not notices:
+        opt_outs = self.suppressions.rows(events, received_at, words)
+        if not statuses and not inbox and not notices and not opt_outs:
             return
         try:
-            self._write(statuses, inbox, notices)
+            self._write(statuses, inbox, notices, opt_outs)
         except RejectedValueError:
-            self._write_one_by_one(statuses, inbox, notices)
+            self._write_one_by_one(statuses, inbox, notices, opt_outs)
 
     def delivery_seconds(self, events: Iterable[Event]) -> list[float]:
         """
@@ -185,38 +189,45 @@ class Store:
             "campaigns": self.campaigns,
         }
 
-    def _write(self, statuses: Sequence[Row], inbox: Sequence[Row], notices: Sequence[Row]) -> None:
+    def _write(
+        self,
+        statuses: Sequence[Row] = (),
+        inbox: Sequence[Row] = (),
+        notices: Sequence[Row] = (),
+        opt_outs: Sequence[Row] = (),
+    ) -> None:
         intents = {row["intent"]: row["message_id"] for row in statuses if row["intent"]}
 
         def work(connection: Connection) -> None:
             self.statuses.insert(connection, statuses)
             self.inbox.insert(connection, inbox)
             self.notices.insert(connection, notices)
+            self.suppressions.insert(connection, opt_outs)
             self.ledger.settle(connection, intents)
             settle_rows(connection, intents)
 
         self._database.write(work)
 
     def _write_one_by_one(
-        self, statuses: Sequence[Row], inbox: Sequence[Row], notices: Sequence[Row]
+        self,
+        statuses: Sequence[Row],
+        inbox: Sequence[Row],
+        notices: Sequence[Row],
+        opt_outs: Sequence[Row],
     ) -> None:
         """Store what the database accepts: one row that it rejects must not prevent the others."""
         for row in statuses:
-            self._write_or_drop("status", statuses=[row])
+            _or_drop("status", partial(self._write, statuses=[row]))
         for row in inbox:
-            self._write_or_drop("message", inbox=[row])
+            _or_drop("message", partial(self._write, inbox=[row]))
         for row in notices:
-            self._write_or_drop("notice", notices=[row])
+            _or_drop("notice", partial(self._write, notices=[row]))
+        for row in opt_outs:
+            _or_drop("opt-out", partial(self._write, opt_outs=[row]))
 
-    def _write_or_drop(
-        self,
-        kind: str,
-        *,
-        statuses: Sequence[Row] = (),
-        inbox: Sequence[Row] = (),
-        notices: Sequence[Row] = (),
-    ) -> None:
-        try:
-            self._write(statuses, inbox, notices)
-        except RejectedValueError as error:
-            log.error("A %s was dropped because the database rejects it: %s", kind, error)
+
+def _or_drop(kind: str, write: Callable[[], None]) -> None:
+    try:
+        write()
+    except RejectedValueError as error:
+        log.error("A %s was dropped because the database rejects it: %s", kind, error)

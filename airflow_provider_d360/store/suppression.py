@@ -9,52 +9,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
 from functools import partial
-from typing import Any
 
 from sqlalchemy import (
     JSON,
-    Boolean,
-    Column,
     ColumnElement,
     Connection,
-    Double,
-    String,
-    Table,
     Text,
-    and_,
     bindparam,
     case,
     cast,
     func,
-    null,
-    or_,
     select,
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
+from airflow_provider_d360.api.events import Event
+from airflow_provider_d360.api.opt_outs import Keywords, read_opt_outs
 from airflow_provider_d360.api.people import person
 from airflow_provider_d360.store.database import Database
-from airflow_provider_d360.store.migrations import METADATA
+from airflow_provider_d360.store.opt_outs import (
+    SUPPRESSIONS,
+    UPSERTS,
+    Origin,
+    Scope,
+    Suppression,
+    select_opt_outs,
+)
 from airflow_provider_d360.store.rows import Row, correct_future, count_rows, delete_rows, storable_text
 from airflow_provider_d360.store.secret import Secret
-
-SUPPRESSIONS = Table(
-    "d360_suppressions",
-    METADATA,
-    Column("person", String, primary_key=True),  # a hash
-    Column("origin", String, primary_key=True),
-    Column("recipient", String),  # the whole number or user id; NULL once lifted
-    Column("scope", String, nullable=False),
-    Column("source", String, nullable=False),
-    Column("reason", String),
-    Column("at", Double, nullable=False),
-    Column("active", Boolean, nullable=False),
-)
 
 _ROWS_AT_ONCE = 1_000
 _ACTIVE = select(SUPPRESSIONS).where(SUPPRESSIONS.c.active)
@@ -63,44 +47,6 @@ _IN_SQLITE = SUPPRESSIONS.c.person.in_(select(func.json_each(_KEYS).table_valued
 _IN_POSTGRESQL = SUPPRESSIONS.c.person.in_(
     select(func.json_array_elements_text(cast(_KEYS, JSON)).column_valued("key"))
 )
-
-
-class Scope(str, Enum):
-    """Which messages a person does not get."""
-
-    ALL = "all"
-    MARKETING = "marketing"
-
-
-class Origin(str, Enum):
-    """Whose wish it is. What we decided is not lifted by what the person sends."""
-
-    OWN = "own"
-    PERSON = "person"
-
-
-@dataclass(frozen=True, slots=True)
-class Suppression:
-    """
-    An opt-out.
-
-    :param person: A hash of the recipient: see :meth:`Suppressions.key`.
-    :param origin: Whose wish it is.
-    :param recipient: The number in digits, or the user id.
-    :param scope: Which messages this person does not get.
-    :param source: Where it comes from: ``operator``, ``hook``, ``cli``, ``import``, ``user_preferences``,
-        ``131050`` or ``keyword``.
-    :param reason: Why, in the words of whoever added it; the word that the person wrote.
-    :param at: Since when, in Unix seconds.
-    """
-
-    person: str
-    origin: Origin
-    recipient: str = field(repr=False)
-    scope: Scope
-    source: str
-    reason: str | None
-    at: float
 
 
 class Suppressions:
@@ -129,6 +75,9 @@ class Suppressions:
         """
         Return the opt-outs of those who must not get a message, by recipient; one query for any number.
 
+        If the store was replaced by another one meanwhile, nobody is found until the next write notices it:
+        the intent of a message, without which it is not sent.
+
         :param recipients: The recipients.
         :param marketing: Whether the message is marketing. If not, only opt-outs of all messages count.
         """
@@ -139,7 +88,7 @@ class Suppressions:
         strongest: dict[str, Suppression] = {}
         for row in rows:
             known = strongest.get(row.person)
-            if (marketing or row.scope is Scope.ALL) and (known is None or _strength(row) > _strength(known)):
+            if (marketing or row.scope is Scope.ALL) and (known is None or row.strength > known.strength):
                 strongest[row.person] = row
         return {recipient: strongest[key] for recipient, key in keys.items() if key in strongest}
 
@@ -167,6 +116,16 @@ class Suppressions:
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             self._database.write(partial(self.insert, rows=rows[start : start + _ROWS_AT_ONCE]))
 
+    def add_refused(self, recipient: str, at: float) -> None:
+        """
+        Write that WhatsApp refused a message because this person stopped marketing messages: code 131050.
+
+        :param recipient: The recipient.
+        :param at: When, in Unix seconds.
+        """
+        row = self.row(recipient, Origin.PERSON, Scope.MARKETING, "131050", None, at)
+        self._database.write(partial(self.insert, rows=[row]))
+
     def remove(self, recipients: Iterable[str], *, source: str, at: float, reason: str | None = None) -> int:
         """
         Write to these people again, whoever had opted them out, and return how many were on the list.
@@ -183,7 +142,10 @@ class Suppressions:
         def work(connection: Connection) -> int:
             self._secret.check(connection)
             is_one = _is_one_of(connection)
-            people = {row.person for row in _read(connection, _ACTIVE.where(is_one).with_for_update(), keys)}
+            people = {
+                row.person
+                for row in select_opt_outs(connection, _ACTIVE.where(is_one).with_for_update(), keys)
+            }
             statement = update(SUPPRESSIONS).where(SUPPRESSIONS.c.active, is_one)
             connection.execute(statement.values(values | {"active": False}), keys)
             return len(people)
@@ -196,7 +158,7 @@ class Suppressions:
         keys = tuple_(SUPPRESSIONS.c.person, SUPPRESSIONS.c.origin)
         query = _ACTIVE.order_by(*keys.clauses).limit(_ROWS_AT_ONCE)
         while True:
-            rows = self._database.read(partial(_read, query=query.where(keys > after)))
+            rows = self._database.read(partial(select_opt_outs, query=query.where(keys > after)))
             yield from rows
             if len(rows) < _ROWS_AT_ONCE:
                 return
@@ -235,6 +197,30 @@ class Suppressions:
             "active": active,
         }
 
+    def rows(self, events: Iterable[Event], received_at: float, words: Keywords) -> list[Row]:
+        """
+        Make rows of the wishes that events express.
+
+        :param events: Any events.
+        :param received_at: When they were received, in Unix seconds.
+        :param words: The words by which people opt out and in.
+        """
+        rows = [
+            self.row(
+                recipient,
+                Origin.PERSON,
+                Scope.ALL if wish.everything else Scope.MARKETING,
+                wish.source,
+                wish.word,
+                # No later than it came: a time from the future would outlast whatever follows.
+                min(wish.at or received_at, received_at),
+                active=wish.stops,
+            )
+            for wish in read_opt_outs(events, words)
+            for recipient in wish.recipients
+        ]
+        return sorted(rows, key=lambda row: (row["person"], row["at"]))
+
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
         """
         Write rows, in whatever sequence they come: of one person's wishes, the newest counts.
@@ -248,8 +234,7 @@ class Suppressions:
         """
         if rows:
             self._secret.check(connection)
-            statement = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL
-            connection.execute(statement, rows)
+            connection.execute(UPSERTS[connection.dialect.name], rows)
 
     def count(self) -> int:
         """Count the rows; those of opt-outs that were lifted, too."""
@@ -267,54 +252,9 @@ class Suppressions:
         return delete_rows(self._database, SUPPRESSIONS, is_lifted & (SUPPRESSIONS.c.at < older_than))
 
     def _select(self, connection: Connection, keys: list[str]) -> list[Suppression]:
-        self._secret.check_same(connection)
-        return _read(connection, _ACTIVE.where(_is_one_of(connection)), {"keys": json.dumps(keys)})
+        return select_opt_outs(connection, _ACTIVE.where(_is_one_of(connection)), {"keys": json.dumps(keys)})
 
 
 def _is_one_of(connection: Connection) -> ColumnElement[bool]:
     """Return the condition that a person is one of those in the parameter ``keys``, a list in JSON."""
     return _IN_SQLITE if connection.dialect.name == "sqlite" else _IN_POSTGRESQL
-
-
-def _read(connection: Connection, query: Any, values: dict[str, str] | None = None) -> list[Suppression]:
-    return [
-        Suppression(
-            person=row.person,
-            origin=Origin(row.origin),
-            recipient=row.recipient,
-            scope=Scope(row.scope),
-            source=row.source,
-            reason=row.reason,
-            at=row.at,
-        )
-        for row in connection.execute(query, values or {})
-    ]
-
-
-def _strength(suppression: Suppression) -> tuple[bool, bool]:
-    return suppression.scope is Scope.ALL, suppression.origin is Origin.OWN
-
-
-def _upsert(insert: Any) -> Any:
-    new, old = insert.excluded, SUPPRESSIONS.c
-    all_, own = Scope.ALL.value, Origin.OWN.value
-    both, is_newer = and_(new.active, old.active), new.at > old.at
-    is_current = or_(is_newer, new.at == old.at, old.origin == own)  # ours are in the sequence of commits
-    values = {
-        "recipient": case((new.active, func.coalesce(new.recipient, old.recipient)), else_=null()),
-        "scope": case((and_(both, old.scope == all_), all_), else_=new.scope),
-        "source": case((is_current, new.source), else_=old.source),
-        "reason": case((is_current, new.reason), else_=old.reason),
-        "at": case((is_newer, new.at), else_=old.at),
-        "active": new.active,
-    }
-    counts = case(
-        (both, True),
-        (new.active, or_(is_current, and_(new.scope == all_, old.scope != all_))),
-        (old.active, and_(or_(is_newer, old.origin == own), or_(new.scope == all_, old.scope != all_))),
-        else_=is_newer,
-    )
-    return insert.on_conflict_do_update(index_elements=[old.person, old.origin], set_=values, where=counts)
-
-
-_SQLITE, _POSTGRESQL = _upsert(sqlite.insert(SUPPRESSIONS)), _upsert(postgresql.insert(SUPPRESSIONS))

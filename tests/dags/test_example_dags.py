@@ -154,6 +154,12 @@ def _the_profile_is_set_and_nobody_stays_blocked(emulator, output):
     assert emulator.settings[CLOUD_KEY].blocked == []
 
 
+def _whoever_opted_out_is_skipped(emulator, output):
+    (sent,) = emulator.sent
+    assert sent.to == "4915123456780"
+    assert "asked for no more marketing messages" in output
+
+
 # Example, what is done to the emulator before, and what is true afterwards.
 Prepare = Callable[[Emulator], None]
 Expect = Callable[[Emulator, str], None]
@@ -170,6 +176,7 @@ EXPECTATIONS: list[tuple[str, Prepare, Expect]] = [
     ("example_d360_download_media", _two_files_wait, _two_files_arrive),
     ("example_d360_wait_until_delivered", _statuses_reach_the_store, _both_waits_end),
     ("example_d360_purge_store", nothing, _an_empty_store_stays_empty),
+    ("example_d360_opt_out", nothing, _whoever_opted_out_is_skipped),
     ("example_d360_account", nothing, _the_profile_is_set_and_nobody_stays_blocked),
 ]
 Run = Callable[[str, Prepare], "Future[tuple[Emulator, int, str]]"]

@@ -60,6 +60,7 @@ def test_statuses_arrive_in_order_with_path_and_headers(connected: Service, rece
         "status": "sent",
         "recipient_id": "4915112345678",
         "biz_opaque_callback_data": "intent-1",
+        "pricing": {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "service"},
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from airflow_provider_d360.store import Scope, Store
-from airflow_provider_d360.store.suppression import SUPPRESSIONS, Origin
+from airflow_provider_d360.store.opt_outs import SUPPRESSIONS, Origin
 
 NUMBER, OTHER = "4915123456789", "4915123456780"
 
