@@ -47,19 +47,23 @@ class Progress:
         """How many rows may still be sent."""
         return sum(self.counts[state] for state in SENDABLE)
 
+    def summary(self) -> str:
+        """Return the counts, such as ``50 of 102 (49 %): 48 accepted, 2 suppressed``."""
+        total = sum(self.counts.values())
+        done = total - self.left - self.counts[RowState.INTENDED]
+        share = 100 * done // total if total else 100
+        states = ", ".join(f"{self.counts[state]} {state.value}" for state in _SHOWN if self.counts[state])
+        return f"{done} of {total} ({share} %){': ' if states else ''}{states}"
+
     def line(self, now: float) -> str:
         """
         Return counts, rate and time left, and begin to measure the rate anew.
 
         :param now: The time, in seconds.
         """
-        total = sum(self.counts.values())
-        done = total - self.left - self.counts[RowState.INTENDED]
         rate = (self._sent - self._shown_sent) / max(now - self._shown_at, 0.001)
         self._shown_sent, self._shown_at = self._sent, now
-        states = ", ".join(f"{self.counts[state]} {state.value}" for state in _SHOWN if self.counts[state])
-        share = 100 * done // total if total else 100
-        line = f"{done} of {total} ({share} %){': ' if states else ''}{states}; {rate:.0f} a second"
+        line = f"{self.summary()}; {rate:.0f} a second"
         return f"{line}; {format_seconds(self.left / rate)} left" if rate and self.left else line
 
 

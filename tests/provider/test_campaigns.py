@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import threading
 import time
 from collections import Counter
 from datetime import datetime, timedelta, timezone
@@ -11,13 +13,17 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_d360.api.errors import D360UnavailableError
-from airflow_provider_d360.compat import AirflowFailException
+from airflow_provider_d360.api.events import Failure, StatusEvent
+from airflow_provider_d360.cli import main
+from airflow_provider_d360.compat import AirflowFailException, AirflowSkipException
 from airflow_provider_d360.emulator import faults
 from airflow_provider_d360.emulator.template_store import TemplateStore
 from airflow_provider_d360.messages import column, template, text
-from airflow_provider_d360.operators.campaigns import D360PlanCampaignOperator
+from airflow_provider_d360.operators.campaigns import D360CampaignReportOperator, D360PlanCampaignOperator
+from airflow_provider_d360.sensors.campaigns import D360CampaignSensor
 from airflow_provider_d360.store import Scope
 from airflow_provider_d360.store.campaign_rows import Part
+from airflow_provider_d360.triggers.campaigns import D360CampaignResultTrigger, D360CampaignTrigger
 from tests.provider.campaigns import (
     MESSAGE,
     add_template,
@@ -357,3 +363,201 @@ def test_no_value_appears_under_rendered_template(emulator):
     assert (
         operator.concealed("audience", {"sql": "SELECT 491510000", "conn_id": "shop"}) == "(a query on shop)"
     )
+
+
+def settle(emulator, status, code=None, only=None):
+    """Store a status of each message that was sent, as the receiver would."""
+
+    def add(store):
+        failure = None if code is None else Failure(code, "Something", "")
+        for message in emulator.sent:
+            if only is None or message.to in only:
+                intent = message.body["biz_opaque_callback_data"]
+                store.add(
+                    [StatusEvent(message.message_id, status, time.time(), None, None, intent, failure)],
+                    time.time(),
+                )
+
+    with_store(add)
+
+
+def test_a_message_that_fails_later_stops_the_campaign_while_it_runs(emulator, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", emulator.connection(messages_per_second=50))
+    plan(people(1500))
+    told = []
+
+    def fail_one(message):
+        if len(emulator._sent) == 30 and not told:
+            told.append(message.to)
+            threading.Thread(target=settle, args=(emulator, "failed", 132015, {message.to})).start()
+
+    emulator.on_change = fail_one
+    with pytest.raises(AirflowFailException, match="was stopped: a message failed: 132015"):
+        send()
+    assert len(emulator.sent) < 1500
+    assert states()["planned"] > 1000
+
+
+def test_after_held_messages_the_task_waits_for_a_verdict(emulator):
+    plan(people(400))
+    emulator.hold_template("promo", after=10)
+    with pytest.raises(TaskDeferred) as deferred:
+        send(batch=20)
+    assert deferred.value.trigger.waits_for == "verdicts"
+    found = states()
+    assert found["accepted"] == 10
+    assert 100 <= found["held"] <= 120
+    emulator.release_held("promo")
+    settle(emulator, "sent")
+    send()
+    assert got(emulator) == expected(people(400))
+
+
+def test_held_messages_that_are_dropped_stop_the_campaign(emulator):
+    plan(people(400))
+    emulator.hold_template("promo")
+    with pytest.raises(TaskDeferred):
+        send(batch=20)
+    sent = len(emulator.sent)
+    settle(emulator, "failed", 132015)
+    with pytest.raises(AirflowFailException, match="was stopped: a message failed: 132015"):
+        send()
+    assert len(emulator.sent) == sent
+
+
+def sense(**thresholds):
+    sensor = D360CampaignSensor(task_id="sense", campaign_id="spring", **thresholds)
+    return sensor.poke({})
+
+
+def test_a_sensor_waits_until_enough_has_arrived(emulator):
+    plan(people(20))
+    send(limit=10)
+    assert sense(delivered=0.8) is False
+    settle(emulator, "delivered", only={message.to for message in emulator.sent[:8]})
+    assert sense(delivered=0.8) is True
+
+
+@pytest.mark.parametrize(
+    ("on_failure", "error"), [("fail", AirflowFailException), ("skip", AirflowSkipException)]
+)
+def test_a_sensor_ends_as_soon_as_too_many_have_failed(emulator, on_failure, error):
+    plan(people(20))
+    send(limit=10)
+    settle(emulator, "failed", 131026, only={emulator.sent[0].to})
+    with pytest.raises(error, match=r"more than 5 % failed: 10 tried, 1 failed \(10.0 %\)"):
+        sense(on_failure=on_failure)
+
+
+def test_a_sensor_fails_when_the_campaign_was_stopped(emulator):
+    plan(people(20))
+    with_store(lambda store: store.campaigns.signal("spring", "stop", "wrong picture"))
+    with pytest.raises(AirflowFailException, match="it was stopped: wrong picture"):
+        sense()
+
+
+async def test_the_triggers_wake_up_when_something_has_changed(emulator):
+    plan(people(5))
+    trigger = D360CampaignTrigger(campaign_id="spring", waits_for="signal", until=None)
+    assert [event.payload async for event in trigger.run()] == [{"state": "go on"}]
+    trigger = D360CampaignResultTrigger(campaign_id="spring", thresholds={"delivered": 0.5}, until=0.0)
+    assert [event.payload async for event in trigger.run()] == [
+        {"state": "waiting", "reason": "nothing was sent so far"}
+    ]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_report_has_a_line_for_each_person_and_no_whole_number(emulator, tmp_path, kind):
+    rows = [{**row, "id": f"=c{number}"} for number, row in enumerate(people(6), 1)]
+    plan(rows, label_column="id")
+    emulator.reject(131026, to="4915100000002")
+    emulator.fail_next(faults.accepted_and_cut_off(), path="/messages")
+    send()
+    path = tmp_path / f"report.{kind}"
+    totals = D360CampaignReportOperator(task_id="report", campaign_id="spring", path=str(path)).execute(
+        context()
+    )
+    content = path.read_text()
+    lines = (
+        list(csv.DictReader(content.splitlines()))
+        if kind == "csv"
+        else list(map(json.loads, content.splitlines()))
+    )
+    assert [line["state"] for line in lines].count("accepted") == 4
+    assert lines[0]["state"] == "unknown"
+    refused = next(line for line in lines if line["state"] == "refused")
+    assert (str(refused["row"]), str(refused["code"]), refused["recipient"]) == ("3", "131026", "49…02")
+    assert refused["label"] == ("'=c3" if kind == "csv" else "=c3")
+    assert "not on WhatsApp" in refused["remedy"]
+    assert "15100000" not in content
+    assert (totals["tried"], totals["failed"], totals["unknown"]) == (6, 1, 1)
+    assert totals["errors"][0]["code"] == 131026
+
+
+def test_a_csv_file_is_an_audience(emulator, tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text("\ufeffto;name\n+49 151 00000000;Ann\n\n+49 151 00000001;Bob\n", encoding="utf-8")
+    plan(str(path))
+    assert states() == {"planned": 2}
+
+
+def test_a_jsonl_file_is_an_audience_and_its_broken_lines_have_numbers(emulator, tmp_path):
+    path = tmp_path / "people.jsonl"
+    path.write_text('{"to": "+49 151 00000000", "name": "Ann"}\n[1]\n{"to":\n')
+    with pytest.raises(AirflowFailException, match="row 2: the line is no JSON object; row 3: the line"):
+        plan(str(path))
+
+
+@pytest.mark.parametrize(
+    ("audience", "problem"),
+    [
+        ("people.txt", "does not end with .csv"),
+        (5, "a value of type int"),
+        ({"sql": "SELECT 1"}, "without sql and conn_id"),
+        ([], "would reach nobody"),
+        ([5.5], "no dict"),
+    ],
+)
+def test_what_is_no_audience_is_told(emulator, audience, problem):
+    with pytest.raises(AirflowFailException, match=problem):
+        plan(audience)
+
+
+def run_command(*words):
+    return main(["campaign", *words])
+
+
+def test_the_command_lists_shows_and_controls_campaigns(emulator, capsys):
+    plan(people(5))
+    emulator.reject(131026, to="4915100000002")
+    send(limit=3)
+    assert run_command("show", "spring") == 0
+    shown = capsys.readouterr().out
+    assert "3 of 5 (60 %): 2 accepted, 1 refused" in shown
+    assert "with code 131026: The recipient is not on WhatsApp" in shown
+    assert run_command("pause", "spring", "--reason", "lunch") == 0
+    assert run_command("list") == 0
+    assert "pause (lunch)  spring" in capsys.readouterr().out
+    with pytest.raises(TaskDeferred):
+        send()
+    assert run_command("slow", "spring", "--rate", "100") == 0
+    assert "run, at most 100 a second" in capsys.readouterr().out
+    assert run_command("stop", "spring") == 0
+    with pytest.raises(AirflowFailException, match="by airflow d360 campaign"):
+        send()
+    assert run_command("resume", "spring") == 0
+    assert send() == {"accepted": 4, "refused": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("show", "winter"), 1),
+        (("stop", "winter"), 1),
+        (("pause",), 2),
+        (("slow", "spring"), 2),
+        (("list",), 0),
+    ],
+)
+def test_the_command_has_exit_codes(emulator, words, code):
+    assert run_command(*words) == code
