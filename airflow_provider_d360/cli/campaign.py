@@ -29,6 +29,8 @@ actions:
   resume CAMPAIGN   go on, after a pause or a stop, with the whole rate
   slow CAMPAIGN     send at most --rate messages per second; resume lifts it
   stop CAMPAIGN     send nothing more; tasks fail. After resume, clear them to go on.
+  settle CAMPAIGN   settle all messages with an unknown outcome, as --as says: sent; or not-sent, then
+                    the next task sends them
   Senders follow within a second.
 
 exit codes:
@@ -74,6 +76,8 @@ def _wrong_call(args: argparse.Namespace) -> str | None:
         return f"Name the campaign: campaign {args.action} CAMPAIGN"
     if args.action == "slow" and not (args.rate and args.rate > 0):
         return "Give a rate of more than 0 messages per second: campaign slow CAMPAIGN --rate 10"
+    if args.action == "settle" and not args.outcome:
+        return "Say whether they were sent: campaign settle CAMPAIGN --as sent, or --as not-sent"
     return None
 
 
@@ -113,7 +117,7 @@ def _run(store: Store, args: argparse.Namespace) -> Iterator[str]:
         if not campaigns:
             yield f"There is no campaign in the store {store.place}"
         return
-    if args.action != "show":
+    if args.action in _SIGNALS:
         rate = args.rate if args.action == "slow" else None
         reason = args.reason or (None if args.action in ("resume", "slow") else "by airflow d360 campaign")
         if not store.campaigns.signal(args.campaign, _SIGNALS[args.action], reason, rate):
@@ -121,6 +125,9 @@ def _run(store: Store, args: argparse.Namespace) -> Iterator[str]:
     found = store.campaigns.find(args.campaign)
     if found is None:
         raise _NotThereError(f"There is no campaign {args.campaign!r}.")
+    if args.action == "settle":
+        count = store.campaign_results.settle(found.key, sent=args.outcome == "sent")
+        yield f"Settled as {args.outcome}: {count}"
     yield from _show(store, found) if args.action == "show" else [_line(store, found)]
 
 
@@ -145,14 +152,15 @@ def _show(store: Store, one: Campaign) -> Iterator[str]:
     for error in summary["errors"]:
         yield f"  {error['count']:>8}  with code {error['code']}: {error['remedy']}"
     if summary["unknown"]:
-        yield "Nobody knows whether the unknown ones went out. D360CampaignReportOperator names them; statuses"
-        yield "settle them by themselves, or you do: campaign settle CAMPAIGN --as not-sent"
+        yield "Nobody knows whether the unknown ones went out. D360CampaignReportOperator names them."
+        yield "Statuses settle them, or you do: campaign settle CAMPAIGN --as not-sent"
 
 
 _ARGUMENTS: dict[str, dict[str, Any]] = {
-    "action": {"choices": ("list", "show", *_SIGNALS), "help": "what to do, see below"},
+    "action": {"choices": ("list", "show", *_SIGNALS, "settle"), "help": "what to do, see below"},
     "campaign": {"nargs": "?", "metavar": "CAMPAIGN", "help": "the id of the campaign"},
     "--rate": {"type": float, "help": "slow: how many messages per second at most"},
+    "--as": {"dest": "outcome", "choices": ("sent", "not-sent"), "help": "settle: what they count as"},
     "--reason": {"help": "pause, stop: why; it is shown to others"},
 }
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    update,
 )
 
 from airflow_provider_d360.store.campaign_rows import CAMPAIGN_ROWS, RowState
@@ -217,6 +218,20 @@ class CampaignResults:
             CAMPAIGN_ROWS.c.campaign == key, got_it, exists().where(is_opt_out)
         )
         return int(self._database.read(lambda connection: connection.execute(query).scalar_one()))
+
+    def settle(self, key: int, *, sent: bool) -> int:
+        """
+        Settle all messages with an unknown outcome, and return how many there were.
+
+        :param key: The key of the campaign.
+        :param sent: Whether they went out. If not, they may be sent again.
+        """
+        values: dict[str, Any] = {"state": RowState.PLANNED.value, "reason": None}
+        if sent:
+            values = {"state": RowState.ACCEPTED.value, "reason": "settled by hand: sent", "payload": None}
+        rows = CAMPAIGN_ROWS.c
+        statement = update(CAMPAIGN_ROWS).where(rows.campaign == key, rows.state == RowState.UNKNOWN.value)
+        return self._database.write(lambda connection: connection.execute(statement.values(values)).rowcount)
 
     def people(self, key: int) -> Iterator[Person]:
         """

@@ -137,7 +137,11 @@ def test_bad_rows_can_be_skipped(emulator):
 def test_a_row_may_bring_its_own_message(emulator):
     rows = [{"to": row["to"], "message": text(f"Hello {row['name']}")} for row in people(3)]
     broadcast(rows, column("message"))
-    assert [message.body["text"]["body"] for message in emulator.sent] == ["Hello N0", "Hello N1", "Hello N2"]
+    assert sorted(message.body["text"]["body"] for message in emulator.sent) == [
+        "Hello N0",
+        "Hello N1",
+        "Hello N2",
+    ]
 
 
 def test_the_result_of_planning_tells_what_to_expect_and_nothing_private(emulator):
@@ -561,3 +565,14 @@ def test_the_command_lists_shows_and_controls_campaigns(emulator, capsys):
 )
 def test_the_command_has_exit_codes(emulator, words, code):
     assert run_command(*words) == code
+
+
+@pytest.mark.parametrize(("outcome", "copies"), [("sent", 1), ("not-sent", 2)])
+def test_unknown_outcomes_are_settled_by_hand(emulator, capsys, outcome, copies):
+    plan(people(3))
+    emulator.fail_next(faults.accepted_and_cut_off(), path="/messages")
+    send()
+    assert run_command("settle", "spring", "--as", outcome) == 0
+    assert f"Settled as {outcome}: 1" in capsys.readouterr().out
+    assert send() == {"accepted": 3}
+    assert max(got(emulator).values()) == copies
