@@ -15,6 +15,7 @@ from airflow_provider_d360.campaigns.audience import TO, InvalidRowError
 _AT_ONCE = 2000
 _KINDS = (".csv", ".jsonl", ".ndjson", ".parquet")
 _LONGEST_FIELD = 1_000_000
+_OWN_TYPES = ("postgres", "postgresql", "sqlite")
 
 Rows = Iterator["Mapping[str, Any] | InvalidRowError"]
 
@@ -157,31 +158,43 @@ def _query(audience: Mapping[str, Any]) -> Rows:
         raise request_error("audience is a dict without sql and conn_id", "Give both, and nothing else.")
     from airflow.sdk import BaseHook
 
+    connection = BaseHook.get_connection(conn_id)
+    if connection.conn_type in _OWN_TYPES:
+        return _streamed(connection, sql)
     try:
-        hook = BaseHook.get_connection(conn_id).get_hook()
-        connection = hook.get_conn() if hasattr(hook, "get_uri") else None
+        hook = connection.get_hook()
+        database = hook.get_conn() if hasattr(hook, "run") else None
     except ImportError:
-        connection = None
-    if connection is None:
+        database = None
+    if database is None:
         raise request_error(
             f"The connection {conn_id!r} is none to a SQL database, or its provider is missing",
-            "Install the provider of the database and airflow-provider-d360[sql].",
+            "Install the provider of the database, and airflow-provider-d360[sql].",
         )
-    return _fetched(connection, sql)
+    return _fetched(database, sql)
+
+
+def _streamed(connection: Any, sql: str) -> Rows:
+    """Query a database whose driver the store has, too; PostgreSQL keeps the rows on the server."""
+    from sqlalchemy import create_engine
+
+    from airflow_provider_d360.store.configured import store_url
+    from airflow_provider_d360.store.engines import with_driver
+
+    engine = create_engine(with_driver(store_url(connection)), hide_parameters=True)
+    try:
+        with engine.connect() as database:
+            rows = database.execution_options(yield_per=_AT_ONCE).exec_driver_sql(sql).mappings()
+            yield from (dict(row) for row in rows)
+    finally:
+        engine.dispose()
 
 
 def _fetched(connection: Any, sql: str) -> Rows:
-    with closing(connection), closing(_cursor(connection)) as cursor:
+    with closing(connection), closing(connection.cursor()) as cursor:
         cursor.execute(sql)
         names: list[str] = []
         while rows := cursor.fetchmany(_AT_ONCE):
             names = names or [column[0] for column in cursor.description]
             for row in rows:
                 yield dict(zip(names, row, strict=True))
-
-
-def _cursor(connection: Any) -> Any:
-    """Return a cursor that keeps the rows on the server where the driver would fetch all of them at once."""
-    if type(connection).__module__.startswith(("psycopg2", "psycopg")):
-        return connection.cursor(name="d360_audience")
-    return connection.cursor()

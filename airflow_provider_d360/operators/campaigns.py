@@ -50,6 +50,7 @@ class D360PlanCampaignOperator(D360Operator):
     :param label_column: A column that names people in the report, such as a customer number: phone numbers
         are masked there. Its values are stored as they are.
     :param window: The hours of their own day in which people may get it, such as ``("09:00", "20:00")``.
+        (templated)
     :param time_zone_column: The column with their time zones, such as ``Europe/Berlin``. By default the
         number tells; if several zones are possible, it must be inside the window in all of them.
     :param not_within: Leave people out who got marketing from a campaign within this time: a timedelta, or
@@ -59,7 +60,7 @@ class D360PlanCampaignOperator(D360Operator):
     :param d360_conn_id: The 360dialog connection that the campaign is sent through. (templated)
     """
 
-    template_fields: Sequence[str] = ("audience", "message", "campaign_id", "d360_conn_id")
+    template_fields: Sequence[str] = ("audience", "message", "campaign_id", "window", "d360_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"message": "json"}
     private_fields: ClassVar[frozenset[str]] = frozenset({"audience", "message"})
 

@@ -388,7 +388,7 @@ def settle(emulator, status, code=None, only=None):
 def test_a_message_that_fails_later_stops_the_campaign_while_it_runs(emulator, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", emulator.connection(messages_per_second=50))
     plan(people(1500))
-    told = []
+    told: list[str] = []
 
     def fail_one(message):
         if len(emulator._sent) == 30 and not told:
@@ -464,8 +464,8 @@ async def test_the_triggers_wake_up_when_something_has_changed(emulator):
     plan(people(5))
     trigger = D360CampaignTrigger(campaign_id="spring", waits_for="signal", until=None)
     assert [event.payload async for event in trigger.run()] == [{"state": "go on"}]
-    trigger = D360CampaignResultTrigger(campaign_id="spring", thresholds={"delivered": 0.5}, until=0.0)
-    assert [event.payload async for event in trigger.run()] == [
+    results = D360CampaignResultTrigger(campaign_id="spring", thresholds={"delivered": 0.5}, until=0.0)
+    assert [event.payload async for event in results.run()] == [
         {"state": "waiting", "reason": "nothing was sent so far"}
     ]
 
