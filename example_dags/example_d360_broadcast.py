@@ -19,7 +19,8 @@ from airflow_provider_d360.operators.campaigns import D360BroadcastOperator
 with DAG("example_d360_broadcast", schedule=None, tags=["example", "whatsapp"]):
     broadcast = D360BroadcastOperator(
         task_id="broadcast",
-        audience={"sql": "SELECT phone AS to, first_name, id FROM customers", "conn_id": "shop"},
+        audience={"sql": "SELECT phone, first_name, id FROM customers", "conn_id": "shop"},
+        to_column="phone",
         message=template("spring_sale", "en", body=[column("first_name")]),
         label_column="id",
         report_path="spring_sale.csv",  # a line for each customer; of yours: "s3://aws@bucket/sale.csv"

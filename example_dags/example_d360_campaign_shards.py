@@ -23,7 +23,8 @@ from airflow_provider_d360.operators.campaigns import (
 with DAG("example_d360_campaign_shards", schedule=None, tags=["example", "whatsapp"]):
     plan = D360PlanCampaignOperator(
         task_id="plan",
-        audience={"sql": "SELECT phone AS to, first_name FROM customers", "conn_id": "shop"},
+        audience={"sql": "SELECT phone, first_name FROM customers", "conn_id": "shop"},
+        to_column="phone",
         message=template("spring_sale", "en", body=[column("first_name")]),
     )
     send = D360SendCampaignOperator.partial(

@@ -17,7 +17,6 @@ from airflow_provider_d360.campaigns.filling import columns_of, fill, has_plain_
 from airflow_provider_d360.campaigns.windows import Window, check_zone, zones_of_number
 from airflow_provider_d360.messages import as_message, flatten_parameters
 
-TO = "to"
 _PLAIN_LENGTH = 30  # a text of so many characters is checked in place of all shorter ones
 _LONGEST_LABEL = 100
 
@@ -56,6 +55,7 @@ class RowReader:
     :param message: The message with its columns, as ``read_content`` returns it; or the text that
         stands for a column with whole messages.
     :param hosting: The hosting that it goes to.
+    :param to_column: The column with the recipients.
     :param default_region: The country of numbers with a leading 0.
     :param flattens: Turn newlines in the parameters of a template into spaces.
     :param label: The column that names people in the report.
@@ -68,6 +68,7 @@ class RowReader:
         message: Any,
         hosting: Hosting,
         *,
+        to_column: str = "to",
         default_region: str | None = None,
         flattens: bool = False,
         label: str | None = None,
@@ -76,6 +77,7 @@ class RowReader:
     ) -> None:
         self.columns = columns_of(message)
         self._message, self._hosting, self._default_region = message, hosting, default_region
+        self._to_column = to_column
         self._flattens, self._label, self._window, self._zone = flattens, label, window, zone
         self._is_plain = has_plain_columns_only(message)
         self._plain_problem: str | None = None
@@ -102,9 +104,9 @@ class RowReader:
     def _recipient(self, row: Mapping[str, Any]) -> str:
         problem = None
         try:
-            return canonical(row[TO], default_region=self._default_region)
+            return canonical(row[self._to_column], default_region=self._default_region)
         except KeyError:
-            problem = "there is no column 'to'"
+            problem = f"there is no column {self._to_column!r}"
         except D360RequestError as error:
             problem = error.detail.title
         raise InvalidRowError(problem)

@@ -44,6 +44,7 @@ class PlanRequest:
     :param campaign_id: The id of the campaign.
     :param audience: As :func:`~airflow_provider_d360.campaigns.sources.read_rows` takes it.
     :param message: The message with its columns.
+    :param to_column: The column with the recipients.
     :param skips_invalid: Leave rows out that cannot be sent.
     :param flattens: Turn newlines in the parameters of a template into spaces.
     :param label: The column that names people in the report.
@@ -57,6 +58,7 @@ class PlanRequest:
     campaign_id: str
     audience: Any
     message: Any
+    to_column: str = "to"
     skips_invalid: bool = False
     flattens: bool = False
     label: str | None = None
@@ -90,6 +92,7 @@ class _Planning:
         self._reader = RowReader(
             self._message,
             self._settings.hosting,
+            to_column=request.to_column,
             default_region=self._settings.default_region,
             flattens=request.flattens,
             label=request.label,
@@ -171,7 +174,7 @@ class _Planning:
 
     def _batches(self) -> Iterator[list[tuple[int, Person, str]]]:
         """Read the audience, count what cannot be sent, and yield the rest in batches."""
-        rows = iter(enumerate(read_rows(self._request.audience), 1))
+        rows = iter(enumerate(read_rows(self._request.audience, self._request.to_column), 1))
         while chunk := list(islice(rows, _BATCH)):
             people = []
             for number, row in chunk:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from airflow_provider_d360.api.errors import request_error
-from airflow_provider_d360.campaigns.audience import TO, InvalidRowError
+from airflow_provider_d360.campaigns.audience import InvalidRowError
 
 _AT_ONCE = 2000
 _KINDS = (".csv", ".jsonl", ".ndjson", ".parquet")
@@ -20,12 +20,13 @@ _OWN_TYPES = ("postgres", "postgresql", "sqlite")
 Rows = Iterator["Mapping[str, Any] | InvalidRowError"]
 
 
-def read_rows(audience: Any) -> Rows:
+def read_rows(audience: Any, to_column: str) -> Rows:
     """
     Yield the rows of an audience; a row that cannot be read is an ``InvalidRowError``.
 
     :param audience: A list of dicts or of numbers; the path of a CSV, JSONL or Parquet file, locally or in
         an object storage; or ``{"sql": "SELECT …", "conn_id": "…"}``.
+    :param to_column: The column that numbers of a list are read as.
     :raises D360RequestError: when it is nothing of these, or cannot be read here.
     """
     if isinstance(audience, Mapping):
@@ -33,7 +34,7 @@ def read_rows(audience: Any) -> Rows:
     if isinstance(audience, str) or hasattr(audience, "open"):
         return _file(audience)
     if isinstance(audience, Iterable):
-        return _listed(audience)
+        return _listed(audience, to_column)
     raise request_error(
         f"audience is a value of type {type(audience).__name__}",
         "Give a list of dicts, the path of a file, or {'sql': …, 'conn_id': …}.",
@@ -55,12 +56,12 @@ def describe_audience(audience: Any) -> str:
     return "(rows)"
 
 
-def _listed(rows: Iterable[Any]) -> Rows:
+def _listed(rows: Iterable[Any], to_column: str) -> Rows:
     for row in rows:
         if isinstance(row, Mapping):
             yield row
         elif isinstance(row, str | int) and not isinstance(row, bool):
-            yield {TO: row}
+            yield {to_column: row}
         else:
             yield InvalidRowError(f"the row is a value of type {type(row).__name__}, and no dict")
 
@@ -177,17 +178,25 @@ def _query(audience: Mapping[str, Any]) -> Rows:
 def _streamed(connection: Any, sql: str) -> Rows:
     """Query a database whose driver the store has, too; PostgreSQL keeps the rows on the server."""
     from sqlalchemy import create_engine
+    from sqlalchemy.exc import SQLAlchemyError
 
     from airflow_provider_d360.store.configured import store_url
     from airflow_provider_d360.store.engines import with_driver
+    from airflow_provider_d360.store.problems import describe
 
     engine = create_engine(with_driver(store_url(connection)), hide_parameters=True)
     try:
         with engine.connect() as database:
             rows = database.execution_options(yield_per=_AT_ONCE).exec_driver_sql(sql).mappings()
             yield from (dict(row) for row in rows)
+        return
+    except SQLAlchemyError as error:
+        problem = describe(error)
     finally:
         engine.dispose()
+    raise request_error(
+        f"The query of the audience failed: {problem}", "Correct the query or its connection."
+    )
 
 
 def _fetched(connection: Any, sql: str) -> Rows:

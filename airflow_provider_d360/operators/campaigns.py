@@ -38,11 +38,12 @@ class D360PlanCampaignOperator(D360Operator):
 
     :param audience: Who gets it: a list of dicts or of numbers, also from another task; the path of a
         ``.csv``, ``.jsonl`` or ``.parquet`` file, locally or in an object storage (``s3://…``); or a query,
-        ``{"sql": "SELECT phone AS to, first_name FROM customers", "conn_id": "shop"}``. Each row has ``to``
-        and any other columns. Files and queries are read as a stream. (templated)
+        ``{"sql": "SELECT phone, first_name FROM customers", "conn_id": "shop"}``. Files and queries are read
+        as a stream. (templated)
     :param message: As of ``D360SendMessageOperator``, with ``column("first_name")`` where rows differ;
         ``column("message")`` alone if each row brings a whole message. A template must be approved. Files
         are uploaded once. (templated)
+    :param to_column: The column with the phone numbers or user ids; ``to`` by default.
     :param campaign_id: Names the campaign for ever. By default DAG, run and task do. (templated)
     :param on_invalid_row: When rows cannot be sent: ``fail`` the task (default) with all their row numbers
         before anything is planned, or ``skip`` these rows.
@@ -69,6 +70,7 @@ class D360PlanCampaignOperator(D360Operator):
         *,
         audience: Any,
         message: str | Mapping[str, Any],
+        to_column: str = "to",
         campaign_id: str | None = None,
         on_invalid_row: Literal["fail", "skip"] = "fail",
         on_newline: Literal["error", "flatten"] = "error",
@@ -84,6 +86,7 @@ class D360PlanCampaignOperator(D360Operator):
         check_choice("on_newline", on_newline, "error", "flatten")
         self.audience = audience
         self.message = message
+        self.to_column = to_column
         self.campaign_id = campaign_id
         self.on_invalid_row = on_invalid_row
         self.on_newline = on_newline
@@ -114,6 +117,7 @@ class D360PlanCampaignOperator(D360Operator):
             campaign_id=self._id(ti),
             audience=self.rendered("audience"),
             message=message,
+            to_column=self.to_column,
             skips_invalid=self.on_invalid_row == "skip",
             flattens=self.on_newline == "flatten",
             label=self.label_column,
