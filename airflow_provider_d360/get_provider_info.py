@@ -25,6 +25,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.operators.campaigns",
                     "airflow_provider_d360.operators.media",
                     "airflow_provider_d360.operators.messages",
                     "airflow_provider_d360.operators.suppression",
@@ -37,6 +38,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.sensors.campaigns",
                     "airflow_provider_d360.sensors.messages",
                     "airflow_provider_d360.sensors.templates",
                 ],
@@ -46,6 +48,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.triggers.campaigns",
                     "airflow_provider_d360.triggers.messages",
                     "airflow_provider_d360.triggers.templates",
                 ],

@@ -7,9 +7,12 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from importlib.metadata import version as installed
 from pathlib import Path
 
@@ -165,6 +168,31 @@ def _whoever_opted_out_is_skipped(emulator, output):
     assert "asked for no more marketing messages" in output
 
 
+def _five_hundred_customers(emulator: Emulator) -> None:
+    """Fill the database of the connection ``shop``, and let the template of the sale be approved."""
+    with closing(sqlite3.connect(emulator.store_path.parent / "shop.sqlite")) as shop:  # type: ignore[attr-defined]
+        shop.execute("CREATE TABLE customers (id INTEGER, phone TEXT, first_name TEXT)")
+        customers = [(number, f"+49 151 00{number:06}", f"Ann {number}") for number in range(500)]
+        shop.executemany("INSERT INTO customers VALUES (?, ?, ?)", customers)
+        shop.commit()
+    body = {"type": "BODY", "text": "Hello {{1}}, our sale has begun.", "example": {"body_text": [["Ann"]]}}
+    content = {"name": "spring_sale", "language": "en", "category": "MARKETING", "components": [body]}
+    emulator.templates.add(content, status="approved")
+    _statuses_reach_the_store(emulator)
+
+
+def _all_customers_get_one_message(emulator, output):
+    assert Counter(sent.to for sent in emulator.sent) == {f"4915100{number:06}": 1 for number in range(500)}
+    names = {sent.body["template"]["components"][0]["parameters"][0]["text"] for sent in emulator.sent}
+    assert names == {f"Ann {number}" for number in range(500)}
+
+
+def _a_broadcast_reports(emulator, output):
+    _all_customers_get_one_message(emulator, output)
+    assert "500 tried, 0 failed, 0 unknown" in output
+    assert "15100000" not in output
+
+
 # Example, what is done to the emulator before, and what is true afterwards.
 Prepare = Callable[[Emulator], None]
 Expect = Callable[[Emulator, str], None]
@@ -183,6 +211,9 @@ EXPECTATIONS: list[tuple[str, Prepare, Expect]] = [
     ("example_d360_purge_store", nothing, _an_empty_store_stays_empty),
     ("example_d360_opt_out", nothing, _whoever_opted_out_is_skipped),
     ("example_d360_deliver_due", nothing, _nothing_was_due),
+    ("example_d360_broadcast", _five_hundred_customers, _a_broadcast_reports),
+    ("example_d360_campaign", _five_hundred_customers, _all_customers_get_one_message),
+    ("example_d360_campaign_shards", _five_hundred_customers, _all_customers_get_one_message),
     ("example_d360_account", nothing, _the_profile_is_set_and_nobody_stays_blocked),
 ]
 Run = Callable[[str, Prepare], "Future[tuple[Emulator, int, str]]"]
@@ -219,6 +250,9 @@ def runs(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         with EmulatorServer(emulator) as server:
             environment = airflow_environment(migrated, dags) | {
                 "AIRFLOW_CONN_D360_DEFAULT": connection_json(server.url, CLOUD_KEY, "cloud"),
+                "AIRFLOW_CONN_SHOP": json.dumps({"conn_type": "sqlite", "host": f"{folder}/shop.sqlite"}),
+                "AIRFLOW_VAR_OPENS": "00:00",
+                "AIRFLOW_VAR_CLOSES": "23:59",
                 "AIRFLOW__D360__STORE_PATH": str(folder / "d360.sqlite"),
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow.db",
             }

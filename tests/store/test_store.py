@@ -196,6 +196,7 @@ def test_unknown_events_are_stored_once_each_and_are_no_messages(store):
         "alerts": 0,
         "notices": 0,
         "suppressions": 0,
+        "campaigns": 0,
     }
     assert store.inbox.messages(since=0.0) == []
     contents = store._database.read(
@@ -232,6 +233,7 @@ def test_any_text_is_storable(store, text):
         "alerts": 0,
         "notices": 0,
         "suppressions": 0,
+        "campaigns": 0,
     }
     assert store.inbox.messages(since=0.0)[0].content == {text: text}
 
@@ -343,6 +345,7 @@ def test_a_purge_forgets_what_is_old_and_nothing_else(store):
         "alerts": 0,
         "notices": 0,
         "suppressions": 0,
+        "campaigns": 0,
     }
     assert store.count() == {
         "statuses": 1,
@@ -351,6 +354,7 @@ def test_a_purge_forgets_what_is_old_and_nothing_else(store):
         "alerts": 0,
         "notices": 0,
         "suppressions": 0,
+        "campaigns": 0,
     }
     assert store.statuses.current(["new"]).keys() == {"new"}
 
