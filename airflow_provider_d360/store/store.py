@@ -9,13 +9,17 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import URL, Connection
 
 from airflow_provider_d360.api.events import Event, StatusEvent
+from airflow_provider_d360.store.arrivals import Arrivals
 from airflow_provider_d360.store.clock import check_clock
 from airflow_provider_d360.store.cooldowns import Cooldowns
+from airflow_provider_d360.store.cursors import Cursors
 from airflow_provider_d360.store.database import Database, RejectedValueError
 from airflow_provider_d360.store.health import Health
-from airflow_provider_d360.store.inbox import Inbox, inbox_rows
+from airflow_provider_d360.store.inbox import Inbox
+from airflow_provider_d360.store.incoming import inbox_rows
 from airflow_provider_d360.store.ledger import Ledger
 from airflow_provider_d360.store.notices import Notices, notice_rows
+from airflow_provider_d360.store.questions import Questions
 from airflow_provider_d360.store.raw import raw_rows
 from airflow_provider_d360.store.rows import Row
 from airflow_provider_d360.store.sent import Messages
@@ -43,6 +47,9 @@ class Store:
     :ivar messages: The same with statuses, for pages.
     :ivar cooldowns: Which alerts are held back.
     :ivar notices: What WhatsApp reports about templates, numbers and accounts.
+    :ivar arrivals: Messages of people, found without their texts.
+    :ivar cursors: What named readers have read of the inbox.
+    :ivar questions: What was asked, and what came of it.
     :param url: ``sqlite:////path/to/file`` or ``postgresql://user:password@host/database``.
     :param synchronous: What a commit survives on SQLite: ``NORMAL`` the end of any process, ``FULL`` a power
         failure as well. On PostgreSQL the server's own setting decides.
@@ -61,6 +68,9 @@ class Store:
         self.messages = Messages(self._database)
         self.cooldowns = Cooldowns(self._database)
         self.notices = Notices(self._database)
+        self.arrivals = Arrivals(self._database)
+        self.cursors = Cursors(self._database)
+        self.questions = Questions(self._database)
 
     @property
     def place(self) -> str:
@@ -155,13 +165,15 @@ class Store:
         """
         check_clock(self._database, time.time())
 
-    def _tables(self) -> dict[str, Statuses | Inbox | Ledger | Cooldowns | Notices]:
+    def _tables(self) -> dict[str, Statuses | Inbox | Ledger | Cooldowns | Notices | Cursors | Questions]:
         return {
             "statuses": self.statuses,
             "inbox": self.inbox,
             "ledger": self.ledger,
             "alerts": self.cooldowns,
             "notices": self.notices,
+            "cursors": self.cursors,
+            "questions": self.questions,
         }
 
     def _write(self, statuses: Sequence[Row], inbox: Sequence[Row], notices: Sequence[Row]) -> None:

@@ -64,10 +64,20 @@ def test_rows_from_the_future_are_forgotten_in_time(filled, monkeypatch):
         "ledger": 0,
         "alerts": 0,
         "notices": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 31 * DAY)
-    assert purge(filled, 30) == {"statuses": 2, "inbox": 2, "ledger": 0, "alerts": 2, "notices": 2}
+    assert purge(filled, 30) == {
+        "statuses": 2,
+        "inbox": 2,
+        "ledger": 0,
+        "alerts": 2,
+        "notices": 2,
+        "cursors": 0,
+        "questions": 0,
+    }
     monkeypatch.setattr(time, "time", lambda: real() + 366 * DAY)
     assert purge(filled, 30)["ledger"] == 2
 
@@ -95,12 +105,12 @@ def test_rows_of_today_are_not_changed_by_a_purge(store):
 
 @pytest.mark.parametrize("wrong", [0.0, 1_000_000_000.0])
 def test_a_purge_under_a_clock_that_is_behind_changes_and_deletes_nothing(filled, monkeypatch, wrong):
-    before = filled.statuses.history("now")[0].received_at
+    before, counted = filled.statuses.history("now")[0].received_at, filled.count()
     with monkeypatch.context() as patched:
         patched.setattr(time, "time", lambda: wrong)
         purge(filled, 30)
     assert filled.statuses.history("now")[0].received_at == before
-    assert set(filled.count().values()) == {2}
+    assert filled.count() == counted
 
 
 @pytest.fixture

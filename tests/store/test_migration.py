@@ -174,6 +174,8 @@ def test_what_an_old_process_commits_while_the_migration_begins_is_kept(url, tab
             "ledger": 2 if table == "outbox" else 1,
             "alerts": 0,
             "notices": 0,
+            "cursors": 0,
+            "questions": 0,
         }
     engine.dispose()
 
@@ -239,7 +241,15 @@ def test_a_store_that_lost_its_version_keeps_all_it_has(url, store):
     secret = store.ledger.hash("x")
     old_code.execute(url, "DROP TABLE d360_schema")
     with closing(Store(url)) as again:
-        assert again.count() == {"statuses": 100, "inbox": 0, "ledger": 100, "alerts": 0, "notices": 0}
+        assert again.count() == {
+            "statuses": 100,
+            "inbox": 0,
+            "ledger": 100,
+            "alerts": 0,
+            "notices": 0,
+            "cursors": 0,
+            "questions": 0,
+        }
         assert again.ledger.hash("x") == secret
         tables = again._database.read(lambda c: c.dialect.get_table_names(c))
         assert {"d360_outbox", "d360_statuses"}.isdisjoint(tables)
@@ -251,7 +261,15 @@ def test_statuses_that_an_old_process_wrote_after_the_version_was_lost_are_kept(
     old_code.execute(url, "DROP TABLE d360_schema")
     old_code.fill(url, [old_code.outbox_row(number) for number in (2, 3)], ["sent"])
     with closing(Store(url)) as again:
-        assert again.count() == {"statuses": 3, "inbox": 0, "ledger": 3, "alerts": 0, "notices": 0}
+        assert again.count() == {
+            "statuses": 3,
+            "inbox": 0,
+            "ledger": 3,
+            "alerts": 0,
+            "notices": 0,
+            "cursors": 0,
+            "questions": 0,
+        }
 
 
 def test_a_migration_that_is_interrupted_changes_nothing(url, monkeypatch):

@@ -18,6 +18,7 @@ from airflow_provider_d360.store.migrations import (
     m0003_short_ids,
     m0004_ledger,
     m0005_notices,
+    m0010_conversations,
 )
 
 METADATA = MetaData()  # all tables of the store; each is defined in the module of its subject
@@ -32,6 +33,7 @@ STEPS: Sequence[Step] = (
     m0003_short_ids.apply,
     m0004_ledger.apply,
     m0005_notices.apply,
+    m0010_conversations.apply,
 )
 
 _LOCK = 360_0001  # any number that nobody else uses on this PostgreSQL
