@@ -29,7 +29,7 @@ from airflow_provider_d360.store.database import Database
 from airflow_provider_d360.store.incoming import INBOX
 from airflow_provider_d360.store.migrations import METADATA
 from airflow_provider_d360.store.raw import RAW_TYPE
-from airflow_provider_d360.store.rows import Insert, chunks, correct_future, count_rows
+from airflow_provider_d360.store.rows import Insert, Row, chunks, correct_future, count_rows
 
 CURSORS = Table(
     "d360_cursors",
@@ -101,18 +101,16 @@ class Cursors:
         if not messages:
             return
         self.ensure(name, now)
-        rows = [
-            {"cursor": name, "message_id": message_id, "received_at": messages[message_id]}
-            for message_id in sorted(messages)
-        ]
+
+        def row(message_id: str) -> Row:
+            return {"cursor": name, "message_id": message_id, "received_at": messages[message_id]}
 
         def work(connection: Connection) -> None:
             floor = _lock(connection, name)
             if floor is None:  # it was forgotten meanwhile
                 return
-            for chunk in chunks([row["message_id"] for row in rows]):
-                known = set(chunk)
-                _INSERT_READS.execute(connection, [row for row in rows if row["message_id"] in known])
+            for chunk in chunks(sorted(messages)):
+                _INSERT_READS.execute(connection, [row(message_id) for message_id in chunk])
             floor = max(floor, _new_floor(connection, name))
             connection.execute(update(CURSORS).where(CURSORS.c.name == name).values(floor=floor, read_at=now))
             connection.execute(delete(READS).where((READS.c.cursor == name) & (READS.c.received_at < floor)))

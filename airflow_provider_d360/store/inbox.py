@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, exists, func, select, tuple_
 
 from airflow_provider_d360.store.cursors import CURSORS, Cursors, is_unread
 from airflow_provider_d360.store.database import Database
@@ -129,7 +129,7 @@ class Inbox:
         :param limit: How many at most.
         """
         columns = INBOX.c
-        wanted = columns.reply_to.in_(list(message_ids))
+        wanted: ColumnElement[bool] = columns.reply_to.in_(list(message_ids))
         if sender is not None:
             is_theirs = (columns.sender == sender) | (columns.sender_user_id == sender)
             wanted |= (is_theirs & columns.type.in_(_TAPS)) if taps_only else is_theirs
