@@ -32,8 +32,8 @@ def _taps(sent: SentMessage, templates: Sequence[StoredTemplate]) -> Iterator[tu
     """List what can be tapped: its id, its title, and the message that a tap makes."""
     action = (sent.body.get("interactive") or {}).get("action") or {}
     for button in action.get("buttons") or ():
-        reply = button.get("reply") or {}
-        yield reply.get("id"), reply.get("title"), button_reply(reply.get("id"), reply.get("title"))
+        reply = button["reply"]
+        yield reply["id"], reply["title"], button_reply(reply["id"], reply["title"])
     for section in action.get("sections") or ():
         for row in section.get("rows") or ():
             if "id" in row:

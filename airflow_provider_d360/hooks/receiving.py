@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from airflow_provider_d360.api.inbound import Filter, read_content
@@ -16,8 +16,9 @@ _PAGE = 500
 EVERYTHING = Filter()
 
 
-@contextmanager
-def receive(cursor: str, *, limit: int = 100, wanted: Filter = EVERYTHING) -> Iterator[list[InboxMessage]]:
+def receive(
+    cursor: str, *, limit: int = 100, wanted: Filter = EVERYTHING
+) -> AbstractContextManager[list[InboxMessage]]:
     """
     Read what a cursor has not read yet: ``with hook.receive("orders") as messages: …``.
 
@@ -34,11 +35,16 @@ def receive(cursor: str, *, limit: int = 100, wanted: Filter = EVERYTHING) -> It
     :raises ValueError: The cursor has no name, or ``limit`` is less than 1.
     :raises StoreUnavailableError: The store cannot be used.
     """
-    from airflow_provider_d360.store.configured import configured_store
-
     check_cursor(cursor)
     if limit < 1:
         raise ValueError(f"limit is {limit}; it can be 1 or more")
+    return _reading(cursor, limit, wanted)
+
+
+@contextmanager
+def _reading(cursor: str, limit: int, wanted: Filter) -> Iterator[list[InboxMessage]]:
+    from airflow_provider_d360.store.configured import configured_store
+
     with closing(configured_store()) as store:
         messages, passed = read_unread(store, cursor, wanted, limit)
         yield messages

@@ -100,5 +100,5 @@ class D360ReplySensor(DeferrableSensor):
         return describe_message(reply, with_numbers=self.with_numbers)
 
     def _find_reply(self) -> InboxMessage | None:
-        found = self.store.inbox.answers([self._read_message_id()], None, since=0.0, taps_only=True, limit=1)
+        found = self.store.inbox.answers([self._read_message_id()], (), since=0.0, taps_only=True, limit=1)
         return found[0] if found else None

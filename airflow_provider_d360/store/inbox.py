@@ -113,7 +113,7 @@ class Inbox:
     def answers(
         self,
         message_ids: Sequence[str],
-        sender: str | None,
+        senders: Sequence[str],
         *,
         since: float,
         taps_only: bool,
@@ -123,15 +123,15 @@ class Inbox:
         Return what may be a person's answers to messages of ours, in the order of arrival.
 
         :param message_ids: Our messages, that the person may quote or tap.
-        :param sender: The person's number or user id; None for quotes and taps of these messages only.
+        :param senders: The person's numbers and user ids; none for quotes and taps of these messages only.
         :param since: Only those received at this time or later, in Unix seconds.
         :param taps_only: Of the person's messages that quote none of ours, only taps on buttons.
         :param limit: How many at most.
         """
         columns = INBOX.c
         wanted: ColumnElement[bool] = columns.reply_to.in_(list(message_ids))
-        if sender is not None:
-            is_theirs = (columns.sender == sender) | (columns.sender_user_id == sender)
+        if senders:
+            is_theirs = columns.sender.in_(senders) | columns.sender_user_id.in_(senders)
             wanted |= (is_theirs & columns.type.in_(_TAPS)) if taps_only else is_theirs
         query = (
             select(INBOX)
