@@ -25,8 +25,10 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.operators.inbox",
                     "airflow_provider_d360.operators.media",
                     "airflow_provider_d360.operators.messages",
+                    "airflow_provider_d360.operators.questions",
                     "airflow_provider_d360.operators.templates",
                     "airflow_provider_d360.operators.webhooks",
                 ],
@@ -37,6 +39,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "360dialog",
                 "python-modules": [
                     "airflow_provider_d360.sensors.messages",
+                    "airflow_provider_d360.sensors.replies",
                     "airflow_provider_d360.sensors.templates",
                 ],
             }
@@ -45,11 +48,15 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.triggers.inbox",
                     "airflow_provider_d360.triggers.messages",
+                    "airflow_provider_d360.triggers.questions",
+                    "airflow_provider_d360.triggers.replies",
                     "airflow_provider_d360.triggers.templates",
                 ],
             }
         ],
+        "queues": ["airflow_provider_d360.triggers.queues.D360MessageQueueProvider"],
         "notifications": ["airflow_provider_d360.notifications.d360.D360Notifier"],
         "config": {"d360": {"description": "WhatsApp through 360dialog.", "options": _OPTIONS}},
         "cli": ["airflow_provider_d360.cli.commands"],

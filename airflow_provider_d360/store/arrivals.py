@@ -39,7 +39,7 @@ _WAITS = {
 }
 _JOINS = {"sqlite": "CROSS JOIN", "postgresql": "JOIN"}  # SQLite keeps the order of a CROSS JOIN
 _COLUMNS = ("reply_to", "sender", "sender_user_id")
-_NEWEST = "SELECT message_id FROM d360_inbox ORDER BY received_at DESC, message_id DESC LIMIT 1"
+_NEWEST = "SELECT message_id, received_at FROM d360_inbox ORDER BY received_at DESC, message_id DESC LIMIT 1"
 
 
 class Arrival(NamedTuple):
@@ -82,9 +82,10 @@ class Arrivals:
 
         return self._database.read(work)
 
-    def newest(self) -> str | None:
-        """Return the id of the message that came last; None if there is none."""
-        return self._database.read(lambda connection: connection.execute(text(_NEWEST)).scalar())
+    def newest(self) -> Arrival | None:
+        """Return the message that came last; None if there is none."""
+        row = self._database.read(lambda connection: connection.execute(text(_NEWEST)).first())
+        return None if row is None else Arrival(*row)
 
 
 @dataclass(slots=True, eq=False)
