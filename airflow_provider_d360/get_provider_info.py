@@ -57,7 +57,10 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "queues": ["airflow_provider_d360.triggers.queues.D360MessageQueueProvider"],
-        "notifications": ["airflow_provider_d360.notifications.d360.D360Notifier"],
+        "notifications": [
+            "airflow_provider_d360.notifications.d360.D360Notifier",
+            "airflow_provider_d360.notifications.hitl.D360HITLNotifier",
+        ],
         "config": {"d360": {"description": "WhatsApp through 360dialog.", "options": _OPTIONS}},
         "cli": ["airflow_provider_d360.cli.commands"],
         "connection-types": [
@@ -97,6 +100,12 @@ _OPTIONS = {
     ),
     "alert_opt_out_tag": _option(
         "string", "no-whatsapp-alerts", "DAGs with this tag are left out of these alerts."
+    ),
+    "airflow_conn_id": _option(
+        "string",
+        "",
+        "The connection with Airflow's address and the account of a bot, with which answers on the phone go "
+        "back to human-in-the-loop operators. Without it, their questions hold only a link.",
     ),
     "webhook_enabled": _option("boolean", "False", "Receive deliveries in the API server, under /d360."),
     "webhook_conn_ids": _option(

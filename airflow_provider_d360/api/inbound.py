@@ -11,6 +11,7 @@ from airflow_provider_d360.api.reading import mapping, text
 LONGEST_MATCHED = 1000  # a pattern sees so many characters: a text may be made to keep it busy
 _LONGEST_PATTERN = 200
 _LONGEST_NAME = 200
+TAPS = ("interactive", "button")  # types of messages that a tap on a button or a list row makes
 _MEDIA = ("image", "video", "audio", "voice", "document", "sticker")
 _REPLIES = ("button_reply", "list_reply")
 

@@ -61,6 +61,7 @@ def open_question(
     timeout_seconds: float,
     *,
     part: str = "",
+    kind: str = "ask",
 ) -> Question:
     """
     Return the question of a task; write it first if this is the first try since the last *Clear*.
@@ -74,6 +75,7 @@ def open_question(
     :param spec: What counts as an answer.
     :param timeout_seconds: How long answers count.
     :param part: Tells several questions of one task apart.
+    :param kind: ``ask``, or ``hitl`` for a question of Airflow's own operators.
     """
     hash_ = store.ledger.hash
     at = (place.dag_id, place.run, place.run_id, place.task_id, place.map_index)
@@ -81,7 +83,7 @@ def open_question(
     return store.questions.ensure(
         Question(
             id=hash_("question", *at, place.round, part),
-            kind="ask",
+            kind=kind,
             state=OPEN,
             conn_id=conn_id,
             dag_id=place.dag_id,

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_d360.api.inbound import Content, read_content
+from airflow_provider_d360.api.inbound import TAPS, Content, read_content
 from airflow_provider_d360.conversations.payloads import Hash, is_genuine, read_payload
 from airflow_provider_d360.conversations.spec import Spec
 from airflow_provider_d360.conversations.validation import Reading, read_free
 from airflow_provider_d360.store.incoming import InboxMessage
 from airflow_provider_d360.store.questions import Person, Question
-
-_TAPS = ("interactive", "button")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ def read_answer(
     if not is_from(person, message, hash_, default=quotes_ours):
         return None
     content = read_content(message.type, message.content)
-    if message.type in _TAPS:  # the title of a button proves nothing
+    if message.type in TAPS:  # the title of a button proves nothing
         value = _tapped(question, spec, person, content.payload, hash_)
         return None if value is None else _answer(person, message, Reading(value))
     is_next = spec.takes_next and message.reply_to is None and message.received_at >= question.asked_at

@@ -29,6 +29,7 @@ class Spec:
     :param tries: How often a person may answer until the answer is valid.
     :param reminders: When to remind those who have not answered, in seconds after the question.
     :param settled: The text to those who answer when the question is settled; None for no text.
+    :param link: Where else it can be answered; empty if nowhere.
     """
 
     answer: str
@@ -39,6 +40,7 @@ class Spec:
     tries: int = 2
     reminders: tuple[float, ...] = ()
     settled: str | None = None
+    link: str = ""
 
     def __post_init__(self) -> None:
         if self.answer not in KINDS:

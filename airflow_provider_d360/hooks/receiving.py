@@ -113,7 +113,8 @@ def check_cursor(cursor: object) -> None:
     Check the name of a cursor.
 
     :param cursor: The name.
-    :raises ValueError: It is no text, empty, longer than 200 characters, or not printable.
+    :raises ValueError: It is no text, empty, longer than 200 characters, not printable, or one of ours.
     """
-    if not isinstance(cursor, str) or not cursor.strip() or len(cursor) > 200 or not cursor.isprintable():
+    is_name = isinstance(cursor, str) and cursor.strip() and len(cursor) <= 200 and cursor.isprintable()
+    if not is_name or str(cursor).startswith("d360:"):
         raise ValueError("The name of a cursor is a text of 1 to 200 characters, such as 'orders'")

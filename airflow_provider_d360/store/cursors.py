@@ -46,6 +46,7 @@ READS = Table(
     Column("received_at", Double, nullable=False),
 )
 
+OWN_PREFIX = "d360:"  # of cursors of this package, for which a purge keeps nothing
 BEGINS_BEFORE_SECONDS = 86_400.0  # a new cursor has not read the messages of this time
 _OVERLAP_SECONDS = 3600.0  # a message that is committed later than others by less is not skipped
 
@@ -114,6 +115,21 @@ class Cursors:
             floor = max(floor, _new_floor(connection, name))
             connection.execute(update(CURSORS).where(CURSORS.c.name == name).values(floor=floor, read_at=now))
             connection.execute(delete(READS).where((READS.c.cursor == name) & (READS.c.received_at < floor)))
+
+        self._database.write(work)
+
+    def skip(self, name: str, before: float) -> None:
+        """
+        Count everything as read that was received before a time.
+
+        :param name: The cursor.
+        :param before: In Unix seconds.
+        """
+        is_lower = (CURSORS.c.name == name) & (CURSORS.c.floor < before)
+
+        def work(connection: Connection) -> None:
+            if connection.execute(update(CURSORS).where(is_lower).values(floor=before)).rowcount:
+                connection.execute(delete(READS).where(READS.c.cursor == name, READS.c.received_at < before))
 
         self._database.write(work)
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, exists, func, select, tuple_
 
-from airflow_provider_d360.store.cursors import CURSORS, Cursors, is_unread
+from airflow_provider_d360.api.inbound import TAPS
+from airflow_provider_d360.store.cursors import CURSORS, OWN_PREFIX, Cursors, is_unread
 from airflow_provider_d360.store.database import Database
 from airflow_provider_d360.store.incoming import INBOX, InboxMessage, inbox_message
 from airflow_provider_d360.store.raw import RAW_TYPE, raw_row
@@ -25,7 +26,6 @@ from airflow_provider_d360.store.rows import (
 log = logging.getLogger(__name__)
 
 _INSERT = Insert(INBOX)
-_TAPS = ("interactive", "button")
 
 
 class Inbox:
@@ -76,7 +76,12 @@ class Inbox:
         return [inbox_message(row) for row in rows]
 
     def unread(
-        self, cursor: str, *, limit: int = 500, after: InboxMessage | None = None
+        self,
+        cursor: str,
+        *,
+        limit: int = 500,
+        after: InboxMessage | None = None,
+        kinds: Sequence[str] | None = None,
     ) -> list[InboxMessage]:
         """
         Return what a cursor has not read, in the order of arrival. Messages from the future wait, as above.
@@ -84,10 +89,13 @@ class Inbox:
         :param cursor: The name of the cursor. It must exist.
         :param limit: How many at most.
         :param after: Only those that arrived after this one.
+        :param kinds: Only these types; all by default.
         """
         received_at, message_id = INBOX.c.received_at, INBOX.c.message_id
         condition = is_unread() & (received_at <= time.time() + CLOCK_SKEW_SECONDS)
         query = select(INBOX).select_from(CURSORS).join(INBOX, condition).where(CURSORS.c.name == cursor)
+        if kinds is not None:
+            query = query.where(INBOX.c.type.in_(list(kinds)))
         if after is not None:
             query = query.where(tuple_(received_at, message_id) > (after.received_at, after.message_id))
         query = query.order_by(received_at, message_id).limit(limit)
@@ -132,7 +140,7 @@ class Inbox:
         wanted: ColumnElement[bool] = columns.reply_to.in_(list(message_ids))
         if senders:
             is_theirs = columns.sender.in_(senders) | columns.sender_user_id.in_(senders)
-            wanted |= (is_theirs & columns.type.in_(_TAPS)) if taps_only else is_theirs
+            wanted |= (is_theirs & columns.type.in_(TAPS)) if taps_only else is_theirs
         query = (
             select(INBOX)
             .where(wanted, columns.received_at >= since, columns.type != RAW_TYPE)
@@ -167,7 +175,7 @@ class Inbox:
         """
         correct_future(self._database, INBOX, ["received_at"], now)
         for backlog in self._cursors.backlogs(older_than):
-            if backlog.messages:
+            if backlog.messages and not backlog.name.startswith(OWN_PREFIX):
                 log.warning(
                     "The purge keeps %d messages that the cursor %r has not read. Let its DAG run, or, if "
                     "nobody needs it any more: python -m airflow_provider_d360 cursors --forget %s",
@@ -175,5 +183,6 @@ class Inbox:
                     backlog.name,
                     backlog.name,
                 )
-        is_kept = exists().where(is_unread()).correlate(INBOX)
+        is_named = ~CURSORS.c.name.startswith(OWN_PREFIX)
+        is_kept = exists().where(is_unread() & is_named).correlate(INBOX)
         return delete_rows(self._database, INBOX, (INBOX.c.received_at < older_than) & ~is_kept)
