@@ -351,7 +351,9 @@ def test_where_airflow_is_stands_in_the_connection_or_in_its_own_configuration(
 ):
     connection = {"conn_type": "http", "login": USER, "password": PASSWORD, **given}
     monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_BOT", json.dumps(connection))
-    assert configured_account(look_up).base_url == url
+    account = configured_account(look_up)
+    assert account is not None
+    assert account.base_url == url
 
 
 # Late answers to questions of our own operators
