@@ -13,12 +13,12 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_d360.cli import check, unknown
+from airflow_provider_d360.cli import check, cursors, unknown
 
 if TYPE_CHECKING:
     from airflow_provider_d360.cli.command import Command
 
-_COMMANDS = (check.COMMAND, unknown.COMMAND)
+_COMMANDS = (check.COMMAND, unknown.COMMAND, cursors.COMMAND)
 
 
 def commands() -> list[Any]:

@@ -322,8 +322,13 @@ def test_an_example_does_what_it_says(runs, dag_id, prepare, expect):
     expect(emulator, output)
 
 
+# `airflow dags test` waits for a person for ever; tests/system/test_conversations.py answers such a DAG.
+WAITS_FOR_A_PERSON = {"example_d360_hitl"}
+
+
 def test_every_example_has_an_expectation():
-    assert {file.stem for file in FOLDER.glob("*.py")} == {dag_id for dag_id, *_ in EXPECTATIONS}
+    expected = {dag_id for dag_id, *_ in EXPECTATIONS} | WAITS_FOR_A_PERSON
+    assert {file.stem for file in FOLDER.glob("*.py")} == expected
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.stem)
