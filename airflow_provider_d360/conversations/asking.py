@@ -15,7 +15,7 @@ from airflow_provider_d360.api.errors import (
     D360RequestError,
 )
 from airflow_provider_d360.api.privacy import mask_number
-from airflow_provider_d360.conversations.matching import Answer, person_hash, read_answer
+from airflow_provider_d360.conversations.matching import Answer, is_for_another, person_hash, read_answer
 from airflow_provider_d360.conversations.payloads import write_payload
 from airflow_provider_d360.conversations.progress import ASK, Due, Outcome, Progress, find_progress
 from airflow_provider_d360.conversations.spec import Spec
@@ -137,7 +137,12 @@ def find_answers(store: Store, question: Question, spec: Spec, person: Person) -
         taps_only=not spec.takes_next,
         limit=_MOST_ANSWERS,
     )
-    found = (read_answer(question, spec, person, message, store.ledger.hash) for message in messages)
+    later = store.questions.later(question, person) if spec.takes_next else []
+    found = (
+        read_answer(question, spec, person, message, store.ledger.hash)
+        for message in messages
+        if not is_for_another(message, later)
+    )
     return [answer for answer in found if answer is not None]
 
 

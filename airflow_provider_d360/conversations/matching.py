@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +66,17 @@ def read_answer(
     if message.type == "reaction" or not (quotes_ours or is_next):
         return None
     return _answer(person, message, _written(spec, content))
+
+
+def is_for_another(message: InboxMessage, later: Sequence[tuple[float, float]]) -> bool:
+    """
+    Return whether a message that quotes nothing came while a later question was open: it is for that one.
+
+    :param message: The message.
+    :param later: When later questions to this person began and ended, in Unix seconds.
+    """
+    is_plain = message.reply_to is None and message.type not in TAPS
+    return is_plain and any(asked_at <= message.received_at <= end for asked_at, end in later)
 
 
 def is_from(person: Person, message: InboxMessage, hash_: Hash, *, default: bool) -> bool:

@@ -60,8 +60,8 @@ class D360AskOperator(D360Operator):
     :param tries: How often a person may answer until the answer is valid; 2 by default. After an answer that
         is not, the person is told what is expected.
     :param needed: How many people must choose the same; 1 by default.
-    :param accept_next: The person's next message counts as well, without quoting the question. Off by
-        default.
+    :param accept_next: The person's next message counts as well, without quoting the question. If several
+        questions to the person are open, it is for the newest. Off by default.
     :param reminders: When to remind those who have not answered: timedeltas or seconds after the question.
     :param template: Sent in place of the question to people who have not written to you within 24 hours: a
         template message with as many quick replies as there are choices, in their order. Their payloads are

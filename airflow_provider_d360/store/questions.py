@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    func,
     select,
     update,
 )
@@ -56,6 +57,7 @@ PEOPLE = Table(
     Column("wa_id", String),
     Column("sent", Text, nullable=False),
 )
+Index("d360_question_people_hash", PEOPLE.c.hash)
 
 OPEN = "open"
 
@@ -212,6 +214,21 @@ class Questions:
             return _read(connection, question_id)
 
         return self._database.write(work)
+
+    def later(self, question: Question, person: Person) -> list[tuple[float, float]]:
+        """
+        Return when later questions to a person began and ended, in Unix seconds.
+
+        :param question: The question that others may have followed.
+        :param person: One of its people.
+        """
+        columns = QUESTIONS.c
+        query = (
+            select(columns.asked_at, func.coalesce(columns.closed_at, columns.expires_at))
+            .join(PEOPLE, PEOPLE.c.question_id == columns.id)
+            .where(PEOPLE.c.hash == person.hash, columns.asked_at > question.asked_at)
+        )
+        return self._database.read(lambda connection: [(row[0], row[1]) for row in connection.execute(query)])
 
     def recent(
         self, *, since: float, dag_ids: Sequence[str] | None = None, limit: int = 200

@@ -298,6 +298,17 @@ def test_a_plain_message_is_no_answer_unless_the_next_one_counts(emulator, store
     assert is_due(next_one, store)
 
 
+def test_the_next_message_is_for_the_newest_question_that_is_open(emulator, store):
+    contexts = [context(run_id=run_id) for run_id in ("old", "new")]
+    old, new = (defer(ask(accept_next=True), ctx) for ctx in contexts)
+    arrive(store, "for the new one")
+    assert (is_due(old, store), is_due(new, store)) == (False, True)
+    assert ask(accept_next=True).resume(contexts[1]) == "for the new one"
+    assert not is_due(old, store)
+    arrive(store, "for the old one")
+    assert ask(accept_next=True).resume(contexts[0]) == "for the old one"
+
+
 def test_a_message_from_before_the_question_is_no_answer_to_it(emulator, store):
     arrive(store, "a minute ago", received_at=time.time() - 60)
     assert not is_due(defer(ask(accept_next=True), context()), store)

@@ -146,7 +146,7 @@ def test_messages_are_read_once_under_a_cursor(airflow, emulator):
 
 
 def test_questions_that_wait_while_everything_is_killed_are_all_answered_once(airflow, emulator):
-    """Kill the triggerer and the API server, with the receiver in it; `standalone` starts them again."""
+    """Kill the triggerer and the API server, with the receiver in it, and start them again."""
     runs = [airflow.start_run("conversation_asking") for _ in range(WAITING)]
     questions = {run_id: question_of(airflow, emulator, run_id) for run_id in runs}
     for run_id in runs:

@@ -54,6 +54,7 @@ _STATEMENTS = (
         PRIMARY KEY (question_id, position)
     )
     """,
+    "CREATE INDEX IF NOT EXISTS d360_question_people_hash ON d360_question_people (hash)",
 )
 
 
