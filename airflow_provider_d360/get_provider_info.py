@@ -26,8 +26,10 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "360dialog",
                 "python-modules": [
                     "airflow_provider_d360.operators.campaigns",
+                    "airflow_provider_d360.operators.inbox",
                     "airflow_provider_d360.operators.media",
                     "airflow_provider_d360.operators.messages",
+                    "airflow_provider_d360.operators.questions",
                     "airflow_provider_d360.operators.suppression",
                     "airflow_provider_d360.operators.templates",
                     "airflow_provider_d360.operators.webhooks",
@@ -40,6 +42,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_d360.sensors.campaigns",
                     "airflow_provider_d360.sensors.messages",
+                    "airflow_provider_d360.sensors.replies",
                     "airflow_provider_d360.sensors.templates",
                 ],
             }
@@ -49,12 +52,19 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "360dialog",
                 "python-modules": [
                     "airflow_provider_d360.triggers.campaigns",
+                    "airflow_provider_d360.triggers.inbox",
                     "airflow_provider_d360.triggers.messages",
+                    "airflow_provider_d360.triggers.questions",
+                    "airflow_provider_d360.triggers.replies",
                     "airflow_provider_d360.triggers.templates",
                 ],
             }
         ],
-        "notifications": ["airflow_provider_d360.notifications.d360.D360Notifier"],
+        "queues": ["airflow_provider_d360.triggers.queues.D360MessageQueueProvider"],
+        "notifications": [
+            "airflow_provider_d360.notifications.d360.D360Notifier",
+            "airflow_provider_d360.notifications.hitl.D360HITLNotifier",
+        ],
         "config": {"d360": {"description": "WhatsApp through 360dialog.", "options": _OPTIONS}},
         "cli": ["airflow_provider_d360.cli.commands"],
         "connection-types": [
@@ -94,6 +104,12 @@ _OPTIONS = {
     ),
     "alert_opt_out_tag": _option(
         "string", "no-whatsapp-alerts", "DAGs with this tag are left out of these alerts."
+    ),
+    "airflow_conn_id": _option(
+        "string",
+        "",
+        "The connection with Airflow's address and the account of a bot, with which answers on the phone go "
+        "back to human-in-the-loop operators. Without it, their questions hold only a link.",
     ),
     "webhook_enabled": _option("boolean", "False", "Receive deliveries in the API server, under /d360."),
     "webhook_conn_ids": _option(

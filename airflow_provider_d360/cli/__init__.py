@@ -13,12 +13,19 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_d360.cli import campaign, check, deliver_due, suppression, unknown
+from airflow_provider_d360.cli import campaign, check, cursors, deliver_due, suppression, unknown
 
 if TYPE_CHECKING:
     from airflow_provider_d360.cli.command import Command
 
-_COMMANDS = (check.COMMAND, deliver_due.COMMAND, unknown.COMMAND, suppression.COMMAND, campaign.COMMAND)
+_COMMANDS = (
+    check.COMMAND,
+    deliver_due.COMMAND,
+    unknown.COMMAND,
+    suppression.COMMAND,
+    campaign.COMMAND,
+    cursors.COMMAND,
+)
 
 
 def commands() -> list[Any]:

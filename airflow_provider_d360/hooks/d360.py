@@ -19,6 +19,7 @@ from airflow_provider_d360.compat import get_connection_async
 from airflow_provider_d360.hooks.connections import end_of, open_transport, webhook_headers
 from airflow_provider_d360.hooks.ledgers import find_ledger
 from airflow_provider_d360.hooks.place import current_place
+from airflow_provider_d360.hooks.receiving import receive
 from airflow_provider_d360.hooks.webhooks import webhook_reading, webhook_setting
 from airflow_provider_d360.sending import flows
 from airflow_provider_d360.sending.identity import read_key
@@ -59,6 +60,7 @@ class D360Hook(BaseHook):
     default_conn_name: ClassVar[str] = "d360_default"
     conn_type: ClassVar[str] = "d360"
     hook_name: ClassVar[str] = "360dialog WhatsApp"
+    receive = staticmethod(receive)  # it reads the store, and needs no connection
 
     def __init__(self, d360_conn_id: str = default_conn_name, *, budget_seconds: float | None = None) -> None:
         super().__init__()
@@ -274,11 +276,7 @@ class D360Hook(BaseHook):
             await self._transport.aclose()
 
     def test_connection(self) -> tuple[bool, str]:
-        """
-        Test the connection without changing anything; behind the *Test* button of Airflow's form.
-
-        :returns: Whether it works, and a text without any secret.
-        """
+        """Return whether the connection works, for Airflow's *Test* button, and a text without any secret."""
         from airflow_provider_d360.hooks.probe import probe
 
         try:

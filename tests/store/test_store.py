@@ -21,7 +21,7 @@ from airflow_provider_d360.api.events import (
 )
 from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.store import Store
-from airflow_provider_d360.store.inbox import INBOX
+from airflow_provider_d360.store.incoming import INBOX
 from airflow_provider_d360.store.raw import RAW_TYPE
 from tests.store.entries import NUMBER, entry, record
 from tests.store.postgres import Postgres
@@ -197,6 +197,8 @@ def test_unknown_events_are_stored_once_each_and_are_no_messages(store):
         "notices": 0,
         "suppressions": 0,
         "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.inbox.messages(since=0.0) == []
     contents = store._database.read(
@@ -234,6 +236,8 @@ def test_any_text_is_storable(store, text):
         "notices": 0,
         "suppressions": 0,
         "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.inbox.messages(since=0.0)[0].content == {text: text}
 
@@ -346,6 +350,8 @@ def test_a_purge_forgets_what_is_old_and_nothing_else(store):
         "notices": 0,
         "suppressions": 0,
         "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.count() == {
         "statuses": 1,
@@ -355,6 +361,8 @@ def test_a_purge_forgets_what_is_old_and_nothing_else(store):
         "notices": 0,
         "suppressions": 0,
         "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.statuses.current(["new"]).keys() == {"new"}
 

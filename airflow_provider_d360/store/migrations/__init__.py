@@ -22,6 +22,7 @@ from airflow_provider_d360.store.migrations import (
     m0007_suppression,
     m0008_rate_leases,
     m0009_campaigns,
+    m0010_conversations,
 )
 
 METADATA = MetaData()  # all tables of the store; each is defined in the module of its subject
@@ -40,6 +41,7 @@ STEPS: Sequence[Step] = (
     m0007_suppression.apply,
     m0008_rate_leases.apply,
     m0009_campaigns.apply,
+    m0010_conversations.apply,
 )
 
 _LOCK = 360_0001  # any number that nobody else uses on this PostgreSQL
