@@ -207,6 +207,19 @@ _CONN_FIELDS = {
         "such numbers are refused.",
         "schema": {"type": ["string", "null"]},
     },
+    "only_to": {
+        "label": "Only to",
+        "description": "For test systems: the only recipients of this connection, separated by commas; "
+        "+49 151* allows all numbers that begin so. Messages to anybody else are refused. Empty: no "
+        "restriction.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "redirect_to": {
+        "label": "Redirect to",
+        "description": "For test systems: a number of yours that gets the messages to anybody else, with a "
+        "line that says for whom they were. Empty: they are refused.",
+        "schema": {"type": ["string", "null"]},
+    },
     "webhook_username": {
         "label": "Webhook user",
         "description": "The user that 360dialog sends to your webhook, if it requires a login.",

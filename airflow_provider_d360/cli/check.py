@@ -26,6 +26,7 @@ from airflow_provider_d360.api.privacy import mask_number, short_id
 from airflow_provider_d360.api.recipients import canonical
 from airflow_provider_d360.cli.command import Command
 from airflow_provider_d360.cli.notices import check_notices
+from airflow_provider_d360.cli.progress import Progress
 from airflow_provider_d360.cli.textfile import write_result
 
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ class _Examination:
         except AirflowNotFoundException:
             title = f"There is no connection {self._hook.d360_conn_id!r}"
         else:
-            return "ok", f"{self._hook.d360_conn_id}: {settings.hosting.name} at {settings.base_url}"
+            text = f"{self._hook.d360_conn_id}: {settings.hosting.name} at {settings.base_url}"
+            return ("warning", f"{text}; {settings.restriction}") if settings.restriction else ("ok", text)
         raise D360RequestError(ErrorDetail(title, "Add it, with the API key as its password."))
 
     def recipient(self) -> _Result:
@@ -243,9 +245,11 @@ def _wait(message_id: str, seconds: float) -> Waited:
 
     ends = time.monotonic() + seconds
     waited = judge(message_id, None, "delivered")
-    with contextlib.closing(configured_store()) as store:
+    progress = Progress("waiting for the status of the message", seconds)
+    with contextlib.closing(configured_store()) as store, progress:
         while True:
             remaining = ends - time.monotonic()
+            progress.update()
             with contextlib.suppress(StoreUnavailableError):  # it was writable before: it may be so again
                 waited = judge(message_id, store.statuses.current([message_id]).get(message_id), "delivered")
             if waited.state != "waiting" or remaining <= 0:

@@ -50,8 +50,8 @@ class D360Hook(BaseHook):
     The async methods keep their connections open: end with ``await hook.aclose()``.
 
     :param d360_conn_id: The connection: API key in the password; extras ``hosting``, ``timeout_seconds``,
-        ``max_attempts``, ``messages_per_second``, ``default_region``, ``webhook_username``,
-        ``webhook_password``.
+        ``max_attempts``, ``messages_per_second``, ``default_region``, ``only_to``, ``redirect_to``,
+        ``webhook_username``, ``webhook_password``.
     :param budget_seconds: The time limit of all calls of this hook together, with their waits, counted from
         the moment it is made. By default, each call has a budget of its own: 90 seconds.
     """

@@ -91,7 +91,7 @@ def test_media_by_link_goes_as_documented(d360_emulator):
 
 def test_a_refusal_is_one_of_six_errors_with_a_remedy(d360_emulator):
     d360_emulator.reject(131047)
-    with pytest.raises(D360RecipientError, match="send an approved template instead"):
+    with pytest.raises(D360RecipientError, match="Send an approved template instead"):
         D360Hook().send(TO, "Hello")
 
 

@@ -20,7 +20,7 @@ from airflow_provider_d360.api.events import (
     UnknownEvent,
 )
 from airflow_provider_d360.api.privacy import short_id
-from airflow_provider_d360.store import Store
+from airflow_provider_d360.store import Selection, Store
 from airflow_provider_d360.store.incoming import INBOX
 from airflow_provider_d360.store.raw import RAW_TYPE
 from tests.store.entries import NUMBER, entry, record
@@ -310,12 +310,16 @@ def test_recent_messages_come_newest_first_with_the_status_that_counts(store):
     assert shown() == [("m4", "delivered"), ("m3", None), ("m2", "sent"), ("m1", None), ("m0", None)]
     assert shown(since=3.0) == [("m4", "delivered"), ("m3", None)]
     assert shown(before=3.0, limit=2) == [("m2", "sent"), ("m1", None)]
-    assert shown(dag_ids=["odd"]) == [("m3", None), ("m1", None)]
-    assert shown(dag_ids=[]) == []
+    assert shown(selection=Selection(dag_ids=["odd"])) == [("m3", None), ("m1", None)]
+    assert shown(selection=Selection(dag_ids=[])) == []
     assert shown(status="delivered") == [("m4", "delivered")]
-    assert shown(status="accepted", dag_ids=["even"]) == [("m0", None)]
+    assert shown(status="accepted", selection=Selection(dag_ids=["even"])) == [("m0", None)]
     assert store.messages.counts(since=0.0) == {"delivered": 1, "sent": 1, "accepted": 3}
-    assert store.messages.counts(since=0.0, dag_ids=["even"]) == {"delivered": 1, "sent": 1, "accepted": 1}
+    assert store.messages.counts(since=0.0, selection=Selection(dag_ids=["even"])) == {
+        "delivered": 1,
+        "sent": 1,
+        "accepted": 1,
+    }
 
 
 def test_the_newest_messages_have_a_beginning(store):
@@ -329,8 +333,8 @@ def test_the_newest_messages_have_a_beginning(store):
         0.5,
     ]
     assert store.messages.start_of_newest(1, since=0.5, before=4.0) == 3.0
-    assert store.messages.start_of_newest(1, since=0.0, dag_ids=["odd"]) == 3.0
-    assert store.messages.start_of_newest(2, since=0.0, dag_ids=["odd"]) == 0.0
+    assert store.messages.start_of_newest(1, since=0.0, selection=Selection(dag_ids=["odd"])) == 3.0
+    assert store.messages.start_of_newest(2, since=0.0, selection=Selection(dag_ids=["odd"])) == 0.0
     assert store.messages.dag_ids(since=3.5) == {"even"}
     assert store.messages.dag_ids(since=3.0) == {"even", "odd"}
 
