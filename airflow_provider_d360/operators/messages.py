@@ -61,7 +61,7 @@ class D360SendMessageOperator(D360Operator):
 
     :param to: The recipient: a phone number with country code, a business-scoped user id such as
         ``BR.1502…``, or a group id. A number with a leading 0 needs the connection's ``default_region``. What
-        cannot be a number (``4915123456789.0``, ``None``, ``+49 151 23456789 ext 5``) fails the task before
+        cannot be a number (``447700900123.0``, ``None``, ``+44 7700 900123 ext 5``) fails the task before
         anything is uploaded or sent. (templated)
     :param message: A text, anything from :mod:`airflow_provider_d360.messages`, or the same dict written by
         hand. XComArgs and templates may stand anywhere inside. A file named by ``path=`` is uploaded first.

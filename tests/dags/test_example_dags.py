@@ -25,7 +25,7 @@ from scripts.real_airflow import airflow_environment
 from tests.dags.forked_airflow import run_airflow
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
-RECIPIENT = "4915123456789"
+RECIPIENT = "447700900123"
 
 
 def nothing(emulator: Emulator) -> None:
@@ -59,7 +59,7 @@ def _a_template_with_a_value_from_another_task(emulator, output):
 
 
 def _one_message_for_each_recipient(emulator, output):
-    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", "33612345678", RECIPIENT]
+    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", "12025550143", RECIPIENT]
     assert len({json.dumps(sent.body["text"]) for sent in emulator.sent}) == 1
     assert "3 messages accepted" in output
 
@@ -100,7 +100,7 @@ def _one_alert_goes_out(emulator, output):
 
 
 def _a_document_goes_out_and_another_one_to_two_people(emulator, output):
-    assert sorted(sent.to for sent in emulator.sent) == ["33612345678", RECIPIENT, RECIPIENT]
+    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", RECIPIENT, RECIPIENT]
     names = sorted(sent.body["document"]["filename"] for sent in emulator.sent)
     assert names == ["orders.csv", "orders.csv", "report.csv"]
     (left,) = emulator.media.stored.values()
