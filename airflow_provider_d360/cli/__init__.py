@@ -13,12 +13,12 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_d360.cli import check, unknown
+from airflow_provider_d360.cli import check, examples, unknown
 
 if TYPE_CHECKING:
     from airflow_provider_d360.cli.command import Command
 
-_COMMANDS = (check.COMMAND, unknown.COMMAND)
+_COMMANDS = (check.COMMAND, unknown.COMMAND, examples.COMMAND)
 
 
 def commands() -> list[Any]:
