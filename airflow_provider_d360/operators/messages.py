@@ -37,6 +37,8 @@ from airflow_provider_d360.tasks.tracking import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_d360.messages.values import String
+
 
 class D360SendMessageOperator(D360Operator):
     """
@@ -105,15 +107,15 @@ class D360SendMessageOperator(D360Operator):
     def __init__(
         self,
         *,
-        to: str,
-        message: str | Mapping[str, Any],
-        reply_to: str | None = None,
+        to: String,
+        message: String | Mapping[str, Any],
+        reply_to: String | None = None,
         recipient_type: Literal["individual", "group"] = "individual",
         on_newline: Literal["error", "flatten"] = "error",
         preflight: bool = False,
         on_ambiguous: Literal["fail", "resend"] = "fail",
-        resend: bool | str = False,
-        idempotency_key: str | None = None,
+        resend: bool | String = False,
+        idempotency_key: String | None = None,
         wait_for: Literal["sent", "delivered", "read"] | None = None,
         wait_timeout: timedelta | float = timedelta(minutes=10),
         on_timeout: Literal["fail", "skip", "accept"] = "fail",
