@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from airflow.sdk import BaseHook
 
 from airflow_provider_d360.api.endpoints import accounts, health, messages, webhooks
-from airflow_provider_d360.api.errors import D360Error
 from airflow_provider_d360.api.hosting import Hosting
-from airflow_provider_d360.compat import get_connection_async
-from airflow_provider_d360.hooks.connections import end_of, open_transport, webhook_headers
+from airflow_provider_d360.hooks.connections import (
+    afind_connection,
+    end_of,
+    find_connection,
+    open_transport,
+    webhook_headers,
+)
 from airflow_provider_d360.hooks.ledgers import find_ledger
 from airflow_provider_d360.hooks.place import current_place
 from airflow_provider_d360.hooks.webhooks import webhook_reading, webhook_setting
@@ -76,6 +80,7 @@ class D360Hook(BaseHook):
 
         :raises D360AuthError: when the connection holds no usable key.
         :raises D360RequestError: when another field of it is wrong.
+        :raises D360UnavailableError: when there is no such connection.
         """
         if self._transport is None:
             self._transport = open_transport(self._connection)
@@ -86,7 +91,7 @@ class D360Hook(BaseHook):
         if self._transport is None:
             async with self._looking_up.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
                 if self._transport is None:
-                    self._transport = open_transport(await get_connection_async(self.d360_conn_id))
+                    self._transport = open_transport(await afind_connection(self.d360_conn_id))
         return self._transport
 
     def send(
@@ -279,14 +284,9 @@ class D360Hook(BaseHook):
 
         :returns: Whether it works, and a text without any secret.
         """
-        from airflow_provider_d360.hooks.probe import probe
+        from airflow_provider_d360.hooks.probe import test
 
-        try:
-            return self.run(probe)
-        except D360Error as error:
-            return False, str(error)
-        except Exception as error:  # noqa: BLE001 - Airflow shows what is returned, not what is raised
-            return False, f"The connection cannot be read: {type(error).__name__}."
+        return test(self.d360_conn_id, self.run)
 
     @property
     def _hosting(self) -> Hosting:
@@ -294,7 +294,7 @@ class D360Hook(BaseHook):
 
     @cached_property
     def _connection(self) -> Any:
-        return self.get_connection(self.d360_conn_id)
+        return find_connection(self.d360_conn_id)
 
     def _in_time(self, transport: Transport) -> ConnectionSettings:
         """Return a transport's settings with what is left of the hook's budget."""

@@ -300,7 +300,7 @@ def reply_buttons(kind: String, choices: Pairs) -> object:
     return [
         {"type": kind, kind: dict(zip(("id", "title"), _of_length(pair, 2, 2), strict=True))}
         if isinstance(pair, (list, tuple))
-        else pair
+        else _no_text(pair)
         for pair in choices
     ]
 
@@ -322,9 +322,18 @@ def _rows(rows: Rows) -> object:
     return [
         dict(zip(("id", "title", "description"), _of_length(row, 2, 3), strict=False))
         if isinstance(row, (list, tuple))
-        else row
+        else _no_text(row)
         for row in rows
     ]
+
+
+def _no_text(choice: object) -> object:
+    """Return a choice that is known later; a text alone cannot be one, as it has no id."""
+    if isinstance(choice, str) and "{" not in choice:
+        raise TypeError(
+            "a choice is a text alone; give each the id that a reply brings back: {'yes': 'Yes', 'no': 'No'}"
+        )
+    return choice
 
 
 def _of_length(row: Sequence[object], least: int, most: int) -> Sequence[object]:
