@@ -177,14 +177,14 @@ _CONN_FIELDS = {
     },
     "webhook_username": {
         "label": "Webhook user",
-        "description": "A name of your choice. 360dialog sends it with each delivery to your webhook, and the "
-        "receiver of this package accepts no other. Empty if you receive nothing.",
+        "description": "A name of your choice. 360dialog sends it with each delivery to your webhook, and "
+        "the receiver of this package accepts no other. Empty if you receive nothing.",
         "schema": {"type": ["string", "null"]},
     },
     "webhook_password": {
         "label": "Webhook password",
-        "description": "A long random password of your choice for that user. 360dialog learns both when you "
-        "configure the webhook.",
+        "description": "A long random password of your choice for that user. 360dialog learns both when "
+        "you configure the webhook.",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
 }

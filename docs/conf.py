@@ -33,7 +33,7 @@ myst_heading_anchors = 3  # links such as alerting.md#no-floods work as they do 
 highlight_language = "text"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # :param: says more, and the types of message builders fill half a page
-autodoc_default_options = {"members": True}
+autodoc_default_options = {"members": True, "exclude-members": "store, without_secrets"}
 
 
 def _options() -> str:
@@ -123,6 +123,12 @@ def _complete(app: Any, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"\]\((?P<path>\.\./[^)#\s]+)(?P<anchor>#[^)\s]*)?\)", absolute, text)
 
 
+def _skip(app: Any, what: str, name: str, thing: object, skip: bool, options: Any) -> bool | None:
+    """Leave out the methods of operators and sensors: only Airflow calls them."""
+    owner = getattr(thing, "__qualname__", "").partition(".")
+    return True if owner[1] and owner[0].endswith(("Operator", "Sensor")) else None
+
+
 def setup(app: Any) -> None:
     """
     Connect the steps of this file.
@@ -130,3 +136,4 @@ def setup(app: Any) -> None:
     :param app: Sphinx.
     """
     app.connect("source-read", _complete)
+    app.connect("autodoc-skip-member", _skip)
