@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_d360.get_provider_info import get_provider_info
 from hatch_build import absolute_links
 
 ROOT = Path(__file__).parents[1]
@@ -64,6 +65,18 @@ def test_the_addresses_that_are_filled_in_are_those_of_the_site(site):
 )
 def test_the_reference_is_made_from_the_code(site, page, text):
     assert text in (site / page).read_text()
+
+
+def test_every_module_that_airflow_is_told_of_has_its_place_in_the_reference():
+    info = get_provider_info()
+    modules = {
+        module
+        for kind in ("hooks", "operators", "sensors")
+        for integration in info[kind]
+        for module in integration["python-modules"]
+    }
+    pages = "\n".join(page.read_text() for page in (ROOT / "docs/api").glob("*.md"))
+    assert {module for module in modules if f"automodule:: {module}\n" not in pages} == set()
 
 
 def test_every_page_can_be_reached_from_the_menu(site):
