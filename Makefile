@@ -16,7 +16,7 @@ TWO_EACH = $(shell expr 2 \* $(CORES))
 # Nearly half of a test run is imports, so Python shall keep what it has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint format types core provider dags package pictures system attack system-packages benchmarks mutants lock clean
+.PHONY: help demo test lint format types core provider dags package docs dist pictures system attack system-packages benchmarks mutants lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 26
@@ -58,8 +58,18 @@ endif
 dags: $(READY) ## Every example DAG through `airflow dags test`, against the emulator
 	$(PYTEST) tests/dags  # which runs as many at a time as there are cores
 
-package: $(READY) ## Documentation and the wheel, alone in a clean environment
-	$(PYTEST) tests/test_docs.py tests/test_packaging.py
+package: $(READY) ## What README and docs show, and the wheel, alone in a clean environment
+	$(PYTEST) --dist loadfile --numprocesses 2 tests/test_packaging.py tests/test_pasting.py tests/test_site.py tests/test_docs.py
+
+docs: $(READY) ## This documentation, as web pages in build/docs; warnings are errors
+	AIRFLOW_HOME=$(CURDIR)/build/airflow $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -d build/doctrees docs build/docs
+
+dist: $(READY) ## Wheel and source archive in dist/, checked for a release
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/twine check --strict dist/*
+	@! grep -q '^repository = "https://example.com' pyproject.toml || { echo "Name the public address first, \
+	in pyproject.toml under [tool.hatch.metadata.hooks.custom]." >&2; exit 1; }
 
 system-packages: ## Install PostgreSQL and Chromium for the tests (Debian and Ubuntu, as root)
 	@scripts/system_packages.sh

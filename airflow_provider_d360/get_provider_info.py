@@ -169,7 +169,10 @@ _OPTIONS = {
 _FIELD_BEHAVIOUR = {
     "hidden-fields": ["login", "port", "schema", "extra"],
     "relabeling": {"password": "API key", "host": "Base URL"},
-    "placeholders": {"host": "Leave empty for 360dialog's own"},
+    "placeholders": {
+        "password": "The number's key, from the 360dialog Hub: hub.360dialog.com",
+        "host": "Leave empty for 360dialog's own",
+    },
 }
 
 _CONN_FIELDS = {
@@ -192,7 +195,8 @@ _CONN_FIELDS = {
     },
     "messages_per_second": {
         "label": "Messages per second",
-        "description": "The limit of the number. WhatsApp allows a number 80, and after an upgrade 1,000.",
+        "description": "The limit of the number. A number may send 80; 1,000 need Meta's upgrade and "
+        "360dialog's Premium plan with the High Throughput option.",
         "schema": {"type": ["number", "null"], "minimum": 0.01, "maximum": 1000, "default": 80},
     },
     "incoming_share": {
@@ -222,12 +226,14 @@ _CONN_FIELDS = {
     },
     "webhook_username": {
         "label": "Webhook user",
-        "description": "The user that 360dialog sends to your webhook, if it requires a login.",
+        "description": "A name of your choice. 360dialog sends it with each delivery to your webhook, and "
+        "the receiver of this package accepts no other. Empty if you receive nothing.",
         "schema": {"type": ["string", "null"]},
     },
     "webhook_password": {
         "label": "Webhook password",
-        "description": "The password of that user.",
+        "description": "A long random password of your choice for that user. 360dialog learns both when "
+        "you configure the webhook.",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
 }

@@ -14,7 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_d360 import __version__
-from airflow_provider_d360.cli import campaign, check, cursors, deliver_due, suppression, unknown
+from airflow_provider_d360.cli import (
+    campaign,
+    check,
+    cursors,
+    deliver_due,
+    examples,
+    suppression,
+    unknown,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_d360.cli.command import Command
@@ -28,6 +36,7 @@ _COMMANDS = (
     suppression.COMMAND,
     campaign.COMMAND,
     cursors.COMMAND,
+    examples.COMMAND,
 )
 
 

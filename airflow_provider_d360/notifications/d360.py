@@ -39,8 +39,8 @@ class D360Notifier(TextNotifier):
     Send an alert on WhatsApp: as a callback of a task or a DAG, as a deadline alert, for a HITL operator.
 
     WhatsApp delivers free text only to people who wrote to you within the last 24 hours. People on call
-    usually did not, so give a ``template``, or at least a ``fallback_template``; ``docs/alerting.md`` has one
-    to submit.
+    usually did not, so give a ``template``: ``docs/alerting.md`` has one to submit. Free text saves no money:
+    since October 2026, it costs as much as a utility template.
 
     All recipients are served at once, within 15 seconds, because Airflow ends callbacks after 20. A failure
     is logged in one line and raised, except into a task that is still running. Fields are rendered as text,
@@ -59,7 +59,7 @@ class D360Notifier(TextNotifier):
         DAG, task, run, try, reason, link. (templated)
     :param language: The language of the templates; ``en`` by default. (templated)
     :param fallback_template: The template to send, with the same parameters, to a recipient whose 24-hour
-        window turns out to be closed. (templated)
+        window turns out to be closed. WhatsApp may tell that too late, so ``template`` is safer. (templated)
     :param backup: Who gets the alert if no recipient does within ``delivered_within``: all were refused, or
         the webhook has reported no delivery. As ``to``. (templated)
     :param delivered_within: The time for that: a timedelta, or seconds. Two minutes by default.

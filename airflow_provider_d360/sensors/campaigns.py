@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_d360.campaigns.thresholds import Thresholds
+    from airflow_provider_d360.messages.values import String
 
 _NAMES = ("delivered", "read", "failed", "held", "opted_out")
 
@@ -48,7 +49,7 @@ class D360CampaignSensor(DeferrableSensor):
     def __init__(
         self,
         *,
-        campaign_id: str,
+        campaign_id: String,
         delivered: float | None = 0.8,
         read: float | None = None,
         failed: float | None = 0.05,

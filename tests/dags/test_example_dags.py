@@ -28,7 +28,7 @@ from scripts.real_airflow import airflow_environment
 from tests.dags.forked_airflow import run_airflow
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
-RECIPIENT = "4915123456789"
+RECIPIENT = "447700900123"
 
 
 def nothing(emulator: Emulator) -> None:
@@ -62,7 +62,7 @@ def _a_template_with_a_value_from_another_task(emulator, output):
 
 
 def _one_message_for_each_recipient(emulator, output):
-    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", "33612345678", RECIPIENT]
+    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", RECIPIENT, "447700900456"]
     assert len({json.dumps(sent.body["text"]) for sent in emulator.sent}) == 1
     assert "3 messages accepted" in output
 
@@ -95,7 +95,7 @@ ERROR = ["ValueError: no orders since midnight"] if installed("apache-airflow") 
 def _one_alert_goes_out(emulator, output):
     (alert,) = emulator.sent
     assert alert.to == RECIPIENT
-    assert "Alert accepted for 49…89" in output
+    assert "Alert accepted for 44…23" in output
     assert alert.body["template"]["name"] == "airflow_alert"
     values = [value["text"] for value in alert.body["template"]["components"][0]["parameters"]]
     assert values[:3] == ["Task failed", "example_d360_alert_on_failure", "load_orders"]
@@ -103,7 +103,7 @@ def _one_alert_goes_out(emulator, output):
 
 
 def _a_document_goes_out_and_another_one_to_two_people(emulator, output):
-    assert sorted(sent.to for sent in emulator.sent) == ["33612345678", RECIPIENT, RECIPIENT]
+    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", RECIPIENT, RECIPIENT]
     names = sorted(sent.body["document"]["filename"] for sent in emulator.sent)
     assert names == ["orders.csv", "orders.csv", "report.csv"]
     (left,) = emulator.media.stored.values()
@@ -348,6 +348,7 @@ def runs(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
                 "AIRFLOW_CONN_SHOP": json.dumps({"conn_type": "sqlite", "host": f"{folder}/shop.sqlite"}),
                 "AIRFLOW_VAR_OPENS": "00:00",
                 "AIRFLOW_VAR_CLOSES": "23:59",
+                "AIRFLOW_VAR_ON_CALL": RECIPIENT,
                 "AIRFLOW__D360__STORE_PATH": str(folder / "d360.sqlite"),
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow.db",
             }
@@ -384,3 +385,12 @@ def test_an_example_is_one_screen_that_explains_itself(file):
     assert len(source.splitlines()) <= 60
     assert "d360_default" in (ast.get_docstring(ast.parse(source)) or "")
     assert f'DAG("{file.stem}"' in source.replace("DAG(\n    ", "DAG(")
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.stem)
+def test_an_example_has_tags_and_sends_nothing_by_itself(file):
+    source = file.read_text()
+    assert 'tags=["example", "whatsapp"]' in source
+    assert re.findall(r"schedule=(None|[^,)]+)", source)[0] == (
+        "None" if "purge" not in file.stem else '"@daily"'
+    )
