@@ -281,11 +281,7 @@ class D360Hook(BaseHook):
             await self._transport.aclose()
 
     def test_connection(self) -> tuple[bool, str]:
-        """
-        Test the connection without changing anything; behind the *Test* button of Airflow's form.
-
-        :returns: Whether it works, and a text without any secret.
-        """
+        """Return whether the connection works, for Airflow's *Test* button, and a text without any secret."""
         from airflow_provider_d360.hooks.probe import test
 
         return test(self.d360_conn_id, self.run)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_d360.alerts import reading
 from airflow_provider_d360.alerts.alert import RETRY, Alert
-from airflow_provider_d360.alerts.callbacks import Plan, atake, carry_out, plan, take
+from airflow_provider_d360.alerts.callbacks import Plan, carry_out, plan
 from airflow_provider_d360.alerts.content import AlertContent
 from airflow_provider_d360.alerts.delivery import Message, read_recipients
 from airflow_provider_d360.alerts.queue import Options
@@ -170,7 +170,7 @@ class D360Notifier(TextNotifier):
         :param context: What Airflow passes to the callback.
         :raises D360Error: the first error, if a recipient was not reached and no running task would fail.
         """
-        run_blocking(self._send(context), take)
+        run_blocking(self._send(context), lambda step: step.run())
 
     async def async_notify(self, context: Context) -> None:
         """
@@ -178,7 +178,7 @@ class D360Notifier(TextNotifier):
 
         :param context: What Airflow passes to the callback.
         """
-        await run_async(self._send(context), atake)
+        await run_async(self._send(context), lambda step: step.arun())
 
     def _send(self, context: Context) -> Flow[None]:
         failures: dict[str, D360Error] = {}

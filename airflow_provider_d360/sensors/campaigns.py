@@ -83,7 +83,7 @@ class D360CampaignSensor(DeferrableSensor):
 
         store = configured_store()
         try:
-            state, reason = judge_campaign(store, self.campaign_id, self.thresholds)
+            state, reason = judge_campaign(store, str(self.campaign_id), self.thresholds)
         except StoreUnavailableError as problem:
             self.log.warning("The store cannot be read, trying again: %s", problem)
             return False
@@ -96,7 +96,9 @@ class D360CampaignSensor(DeferrableSensor):
         from airflow_provider_d360.triggers.campaigns import D360CampaignResultTrigger
 
         trigger = D360CampaignResultTrigger(
-            campaign_id=self.campaign_id, thresholds=asdict(self.thresholds), until=time.time() + self.timeout
+            campaign_id=str(self.campaign_id),
+            thresholds=asdict(self.thresholds),
+            until=time.time() + self.timeout,
         )
         self.defer(trigger=trigger, method_name="execute_complete")
 
