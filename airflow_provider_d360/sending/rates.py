@@ -14,12 +14,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_d360.api.errors import D360RateLimitError, ErrorDetail
-from airflow_provider_d360.sending.turns import Turns
+from airflow_provider_d360.sending.turns import Turn, Turns
 from airflow_provider_d360.transport.flows import Flow, Pause, Work
 from airflow_provider_d360.transport.settings import ConnectionSettings
 
 if TYPE_CHECKING:
-    from airflow_provider_d360.store.rate_leases import Lease, RateLeases
+    from airflow_provider_d360.store.rate_leases import RateLeases
 
 # Meta: one message in six seconds to the same person, with up to 45 at once on credit.
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/throughput
@@ -27,6 +27,7 @@ _PAIR_SECONDS = 6.0
 _PAIR_BURST = 45
 _MOST_RECIPIENTS = 10_000
 _LONGEST_WAIT_SECONDS = 60.0
+_RETRY_SECONDS = 1.0
 
 _lock = threading.Lock()
 _limiters: dict[tuple[str, str, float], RateLimiter] = {}
@@ -114,49 +115,45 @@ def wait_for_turn(
 def _wait_for_shared_turn(settings: ConnectionSettings, leases: RateLeases, longest: float) -> Flow[None]:
     from airflow_provider_d360.store import StoreError
 
-    try:
-        number: str = yield Work(partial(leases.key, settings.base_url, settings.api_key))
-        with _lock:
-            shared = _shared.setdefault(number, _SharedTurns())
-        while True:
+    ends = time.monotonic() + longest
+    while True:
+        left = max(0.0, ends - time.monotonic())
+        try:
+            shared, turn = yield Work(partial(_next_turn, settings, leases, left))
+        except StoreError:
+            return  # the ledger says what is wrong with it, and whether anything may be sent
+        yield Pause(max(0.0, turn.at - time.monotonic()))
+        now = time.monotonic()
+        if now <= turn.latest:
             with _lock:
-                turn, want = shared.turns.take(time.monotonic()), shared.want(time.monotonic())
-            if turn is None:
-                yield from _lease(settings, leases, shared, number, want, longest)
-                continue
-            yield Pause(max(0.0, turn.at - time.monotonic()))
-            now = time.monotonic()
-            if now <= turn.latest:
-                with _lock:
-                    shared.use(now)
-                return
-    except StoreError:
-        return  # the ledger says what is wrong with the store, and whether anything may be sent without it
+                shared.use(now)
+            return
+        if now > ends:
+            raise _too_fast("The store is too slow to share the rate limit of this number", _RETRY_SECONDS)
 
 
-def _lease(
-    settings: ConnectionSettings,
-    leases: RateLeases,
-    shared: _SharedTurns,
-    number: str,
-    want: int,
-    longest: float,
-) -> Flow[None]:
-    lease: Lease = yield Work(
-        partial(
-            leases.lease,
+def _next_turn(settings: ConnectionSettings, leases: RateLeases, longest: float) -> tuple[_SharedTurns, Turn]:
+    """Take the next turn of this process; lease more where there is none."""
+    number = leases.key(settings.base_url, settings.api_key)
+    with _lock:
+        shared = _shared.setdefault(number, _SharedTurns())
+    while True:
+        with _lock:
+            turn, want = shared.turns.take(time.monotonic()), shared.want(time.monotonic())
+        if turn is not None:
+            return shared, turn
+        lease = leases.lease(
             number,
             messages_per_second=settings.messages_per_second,
             incoming_share=settings.incoming_share,
             want=want,
             within_seconds=longest,
         )
-    )
-    if not lease.moments:
-        wait = lease.free_at - time.monotonic()
-        raise _too_fast("This number has sent as much as WhatsApp accepts for now", wait)
-    with _lock:
-        shared.turns.add(lease)
+        if not lease.moments:
+            wait = lease.free_at - time.monotonic()
+            raise _too_fast("This number has sent as much as WhatsApp accepts for now", wait)
+        with _lock:
+            shared.turns.add(lease)
 
 
 def _too_fast(title: str, wait: float) -> D360RateLimitError:

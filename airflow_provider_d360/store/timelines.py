@@ -134,6 +134,7 @@ def grant(
     holder: str,
     want: int,
     now: float,
+    lead_seconds: float = 0.0,
     within_seconds: float = LEASE_SECONDS,
 ) -> Grant:
     """
@@ -148,6 +149,7 @@ def grant(
         get the next free slots, and have no share.
     :param want: How many.
     :param now: The time, in Unix seconds.
+    :param lead_seconds: How long it takes until they can be used. Earlier ones are left to others.
     :param within_seconds: The first slot of each lane is no later than this.
     """
     grid = _from_now_on(timeline, rate, now)
@@ -157,7 +159,9 @@ def grant(
         most = math.ceil(rate * LEASE_SECONDS / LANES)
     else:
         chosen, most = list(range(LANES)), want
-    heap = [(lanes[i].next, i) for i in chosen if grid.moment(lanes[i].next) <= now + within_seconds]
+    usable = max(0, math.ceil((now + lead_seconds - grid.origin) * rate))
+    firsts = [(max(lanes[i].next, usable + (i - usable) % LANES), i) for i in chosen]
+    heap = [(slot, i) for slot, i in firsts if grid.moment(slot) <= now + lead_seconds + within_seconds]
     heapq.heapify(heap)
     left = dict.fromkeys(chosen, most)
     moments: list[float] = []

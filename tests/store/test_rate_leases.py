@@ -121,3 +121,17 @@ def test_processes_with_different_clocks_never_send_too_many_together(url):
         moments = [float(sent.body["biz_opaque_callback_data"]) for sent in server.emulator.sent]
     assert len(moments) == 4 * 60
     assert most_in_a_second(moments) <= 72
+
+
+def test_a_commit_that_takes_longer_than_a_message_may_be_late_is_allowed_for(store, monkeypatch):
+    write = store._database.write
+
+    def slow_write(work):
+        result = write(work)
+        time.sleep(0.2)
+        return result
+
+    monkeypatch.setattr(store._database, "write", slow_write)
+    lease(store)
+    again = lease(store)
+    assert again.moments[0] + again.lateness_seconds > time.monotonic()

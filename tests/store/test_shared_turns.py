@@ -15,6 +15,7 @@ from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer
 from airflow_provider_d360.sending import rates
 from airflow_provider_d360.sending.flows import send
 from airflow_provider_d360.sending.sender import Sender
+from airflow_provider_d360.sending.turns import Turns
 from airflow_provider_d360.store import Store, StoreError
 from airflow_provider_d360.store.ledger import Ledger
 from airflow_provider_d360.transport.client import Transport
@@ -86,6 +87,18 @@ def test_a_turn_that_is_too_far_away_is_an_error_that_knows_how_long(store):
     with pytest.raises(D360RateLimitError) as caught:
         wait(store, settings=settings)
     assert 60 < (caught.value.detail.retry_after_seconds or 0) <= 110
+
+
+def test_a_store_that_is_always_too_late_is_an_error_and_no_endless_loop(store, monkeypatch):
+    lease = store.rate_leases.lease
+    monkeypatch.setattr(
+        store.rate_leases,
+        "lease",
+        lambda *arguments, **more: replace(lease(*arguments, **more), lateness_seconds=-9.0),
+    )
+    monkeypatch.setattr(Turns, "take", lambda self, now: self._turns.popleft() if self._turns else None)
+    with pytest.raises(D360RateLimitError, match="too slow"):
+        wait(store, settings=replace(SETTINGS, budget_seconds=0.3))
 
 
 def test_without_a_readable_table_the_ledger_decides(tmp_path):
