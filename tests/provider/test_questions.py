@@ -574,9 +574,9 @@ def test_a_rejection_fails_the_task_if_wanted(emulator, store):
 
 
 def test_a_rejection_skips_what_is_directly_downstream(emulator, store):
+    from airflow.providers.common.compat.sdk import DownstreamTasksSkipped
     from airflow.providers.standard.operators.empty import EmptyOperator
     from airflow.sdk import DAG
-    from airflow.sdk.exceptions import DownstreamTasksSkipped
 
     with DAG("dag", schedule=None):
         task = approval()
