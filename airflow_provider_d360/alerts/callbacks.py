@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -107,30 +106,6 @@ def carry_out(plan: Plan, ends: float) -> Flow[Sending]:
     if plan.helps and not sending.is_kept:
         yield Work(partial(_deliver_others, ends))
     return sending
-
-
-def take(step: Work | Pause) -> object:
-    """
-    Take a step of :func:`carry_out`.
-
-    :param step: The step.
-    """
-    if isinstance(step, Pause):
-        time.sleep(step.seconds)
-        return None
-    return step.run()
-
-
-async def atake(step: Work | Pause) -> object:
-    """
-    Take a step without blocking the event loop.
-
-    :param step: The step.
-    """
-    if isinstance(step, Pause):
-        await asyncio.sleep(step.seconds)
-        return None
-    return await step.arun()
 
 
 def _plan(conn_id: str, due: DueAlert | None) -> Plan:

@@ -26,7 +26,9 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 STORE_SECONDS = 2.0
-REGISTER_SECONDS = 12.0  # when hundreds of tasks fail at once, each waits for its turn at the store
+REGISTER_SECONDS = 10.0  # when hundreds of tasks fail at once, each waits for its turn at the store …
+_SLICE_SECONDS = 0.1  # … and a machine that is too busy to let this process run is no store that hangs
+_LONGEST_SECONDS = 90.0
 
 
 class QueueUnavailableError(Exception):
@@ -80,7 +82,9 @@ def register(content: AlertContent, conn_id: str, options: Options, at: float) -
         is_whole=not alert.task,
         summary=replace(content, message=None).to_json(),
     )
-    return use(lambda store: store.alerts.register(new, uuid4().hex, time.time()), REGISTER_SECONDS)
+    return use(
+        lambda store: store.alerts.register(new, uuid4().hex, time.time()), REGISTER_SECONDS, patient=True
+    )
 
 
 def register_recovery(content: AlertContent, conn_id: str, options: Options, at: float) -> DueAlert | None:
@@ -113,15 +117,18 @@ def register_recovery(content: AlertContent, conn_id: str, options: Options, at:
         return replace(content, alert=recovered(content.alert, ended.since, ended.held)).to_json()
 
     subject = groups.subject(content.alert)
-    return use(lambda store: store.alerts.recover(subject, due, tell, time.time()), REGISTER_SECONDS)
+    return use(
+        lambda store: store.alerts.recover(subject, due, tell, time.time()), REGISTER_SECONDS, patient=True
+    )
 
 
-def use(work: Callable[[Store], T], seconds: float = STORE_SECONDS) -> T:
+def use(work: Callable[[Store], T], seconds: float = STORE_SECONDS, *, patient: bool = False) -> T:
     """
     Do something with the configured store, which is opened and closed for it.
 
     :param work: The work.
     :param seconds: The time limit, in which the store is opened, too.
+    :param patient: Count only time in which this process could have run.
     :raises QueueUnavailableError: The store cannot be used, or not in that time.
     """
 
@@ -132,8 +139,9 @@ def use(work: Callable[[Store], T], seconds: float = STORE_SECONDS) -> T:
     try:
         from airflow_provider_d360.store.configured import configured_store
 
-        store = configured_store(retry_seconds=max(seconds - 0.5, 0.5))
-        return within(seconds, partial(run, store))
+        retry_seconds = _LONGEST_SECONDS if patient else max(seconds - 0.5, 0.5)
+        store = configured_store(retry_seconds=retry_seconds)
+        return within(seconds, partial(run, store), _SLICE_SECONDS if patient else None)
     except TimeoutError:
         problem = f"The store did not respond within {seconds:g} seconds."
     except Exception as error:  # noqa: BLE001 - an alert is more important than its place in the queue

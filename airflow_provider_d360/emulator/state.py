@@ -29,7 +29,7 @@ from airflow_provider_d360.emulator.responses import Problem
 from airflow_provider_d360.emulator.template_store import TemplateStore
 
 WINDOW_SECONDS = 24 * 3600
-_FIRST_NUMBER = 4930123456700
+_FIRST_NUMBER = 442079460000  # of London, and of nobody: Ofcom keeps 020 7946 0000 to 0999 for fiction
 
 
 class State:
@@ -191,7 +191,7 @@ class State:
         self,
         message: str | JSONObject,
         *,
-        sender: str = "4915112345678",
+        sender: str = "447700900123",
         name: str = "Ann",
         reply_to: str | None = None,
         key: str | None = None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_d360.alerts import reading
 from airflow_provider_d360.alerts.alert import RETRY, Alert
-from airflow_provider_d360.alerts.callbacks import Plan, atake, carry_out, plan, take
+from airflow_provider_d360.alerts.callbacks import Plan, carry_out, plan
 from airflow_provider_d360.alerts.content import AlertContent
 from airflow_provider_d360.alerts.delivery import Message, read_recipients
 from airflow_provider_d360.alerts.queue import Options
@@ -39,8 +39,8 @@ class D360Notifier(TextNotifier):
     Send an alert on WhatsApp: as a callback of a task or a DAG, as a deadline alert, for a HITL operator.
 
     WhatsApp delivers free text only to people who wrote to you within the last 24 hours. People on call
-    usually did not, so give a ``template``, or at least a ``fallback_template``; ``docs/alerting.md`` has one
-    to submit.
+    usually did not, so give a ``template``: ``docs/alerting.md`` has one to submit. Free text saves no money:
+    since October 2026, it costs as much as a utility template.
 
     All recipients are served at once, within 15 seconds, because Airflow ends callbacks after 20. A failure
     is logged in one line and raised, except into a task that is still running. Fields are rendered as text,
@@ -59,7 +59,7 @@ class D360Notifier(TextNotifier):
         DAG, task, run, try, reason, link. (templated)
     :param language: The language of the templates; ``en`` by default. (templated)
     :param fallback_template: The template to send, with the same parameters, to a recipient whose 24-hour
-        window turns out to be closed. (templated)
+        window turns out to be closed. WhatsApp may tell that too late, so ``template`` is safer. (templated)
     :param backup: Who gets the alert if no recipient does within ``delivered_within``: all were refused, or
         the webhook has reported no delivery. As ``to``. (templated)
     :param delivered_within: The time for that: a timedelta, or seconds. Two minutes by default.
@@ -170,7 +170,7 @@ class D360Notifier(TextNotifier):
         :param context: What Airflow passes to the callback.
         :raises D360Error: the first error, if a recipient was not reached and no running task would fail.
         """
-        run_blocking(self._send(context), take)
+        run_blocking(self._send(context), lambda step: step.run())
 
     async def async_notify(self, context: Context) -> None:
         """
@@ -178,7 +178,7 @@ class D360Notifier(TextNotifier):
 
         :param context: What Airflow passes to the callback.
         """
-        await run_async(self._send(context), atake)
+        await run_async(self._send(context), lambda step: step.arun())
 
     def _send(self, context: Context) -> Flow[None]:
         failures: dict[str, D360Error] = {}

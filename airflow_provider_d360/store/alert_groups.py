@@ -54,6 +54,8 @@ HELD = Table(
 )
 Index("d360_held_alerts_subject", HELD.c.subject)
 
+# Whoever waited for its turn, or has a clock that is behind, is earlier than the one who leads.
+_SLACK_SECONDS = 120.0
 _INSERT_HELD = Insert(HELD)
 _INSERT_GROUP = Insert(GROUPS)
 
@@ -97,7 +99,7 @@ def lead(connection: Connection, row: Row, now: float, quiet_seconds: float) -> 
 def _lead_statement(insert: Any) -> Any:
     new, old = insert.excluded, GROUPS.c
     names = ("subject", "leader", "is_whole", "since", "quiet_until", "summary_at")
-    is_over = or_(old.quiet_until <= new.since, old.quiet_until > new.quiet_until)
+    is_over = or_(old.quiet_until <= new.since, old.quiet_until > new.quiet_until + _SLACK_SECONDS)
     return insert.on_conflict_do_update(
         index_elements=[old.name],
         set_={name: new[name] for name in names},

@@ -12,12 +12,20 @@ from sqlalchemy import URL, Connection
 from airflow_provider_d360.api.events import Event, StatusEvent
 from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
 from airflow_provider_d360.store.alerts import Alerts
+from airflow_provider_d360.store.arrivals import Arrivals
+from airflow_provider_d360.store.campaign_results import CampaignResults
+from airflow_provider_d360.store.campaign_rows import settle_rows
+from airflow_provider_d360.store.campaign_senders import CampaignSenders
+from airflow_provider_d360.store.campaigns import Campaigns
 from airflow_provider_d360.store.clock import check_clock
+from airflow_provider_d360.store.cursors import Cursors
 from airflow_provider_d360.store.database import Database, RejectedValueError
 from airflow_provider_d360.store.health import Health
-from airflow_provider_d360.store.inbox import Inbox, inbox_rows
+from airflow_provider_d360.store.inbox import Inbox
+from airflow_provider_d360.store.incoming import inbox_rows
 from airflow_provider_d360.store.ledger import Ledger
 from airflow_provider_d360.store.notices import Notices, notice_rows
+from airflow_provider_d360.store.questions import Questions
 from airflow_provider_d360.store.rate_leases import RateLeases
 from airflow_provider_d360.store.raw import raw_rows
 from airflow_provider_d360.store.rows import Row
@@ -26,6 +34,8 @@ from airflow_provider_d360.store.statuses import Statuses, status_rows
 from airflow_provider_d360.store.suppression import Suppressions
 
 log = logging.getLogger(__name__)
+
+_Table = Statuses | Inbox | Ledger | Alerts | Notices | Suppressions | Campaigns | Cursors | Questions
 
 _LEAST_CHECK_SECONDS = 5.0  # a new store makes its tables in that time on a busy machine, too
 
@@ -50,6 +60,12 @@ class Store:
     :ivar notices: What WhatsApp reports about templates, numbers and accounts.
     :ivar suppressions: Who asked for no more messages.
     :ivar rate_leases: When each number may send.
+    :ivar campaigns: One message to many people: what was planned, and the signal that controls it.
+    :ivar campaign_results: What became of the people of a campaign.
+    :ivar campaign_senders: Who sends a campaign, and claims its rows.
+    :ivar arrivals: Messages of people, found without their texts.
+    :ivar cursors: What named readers have read of the inbox.
+    :ivar questions: What was asked, and what came of it.
     :param url: ``sqlite:////path/to/file`` or ``postgresql://user:password@host/database``.
     :param synchronous: What a commit survives on SQLite: ``NORMAL`` the end of any process, ``FULL`` a power
         failure as well. On PostgreSQL the server's own setting decides.
@@ -70,6 +86,12 @@ class Store:
         self.notices = Notices(self._database)
         self.suppressions = self.ledger.suppressions
         self.rate_leases = self.ledger.rate_leases or RateLeases(self._database)
+        self.campaigns = Campaigns(self._database)
+        self.campaign_results = CampaignResults(self._database)
+        self.campaign_senders = CampaignSenders(self._database)
+        self.arrivals = Arrivals(self._database)
+        self.cursors = Cursors(self._database)
+        self.questions = Questions(self._database)
 
     @property
     def place(self) -> str:
@@ -155,7 +177,8 @@ class Store:
             again.
         """
         now = time.time()
-        ends = dict.fromkeys(self._tables(), older_than) | {"ledger": ledger_older_than}
+        ends = dict.fromkeys(self._tables(), older_than)
+        ends |= dict.fromkeys(("ledger", "campaigns"), ledger_older_than)
         return {name: table.purge(ends[name], now) for name, table in self._tables().items()}
 
     def check_clock(self) -> None:
@@ -166,7 +189,7 @@ class Store:
         """
         check_clock(self._database, time.time())
 
-    def _tables(self) -> dict[str, Statuses | Inbox | Ledger | Alerts | Notices | Suppressions]:
+    def _tables(self) -> dict[str, _Table]:
         return {
             "statuses": self.statuses,
             "inbox": self.inbox,
@@ -174,6 +197,9 @@ class Store:
             "alerts": self.alerts,
             "notices": self.notices,
             "suppressions": self.suppressions,
+            "campaigns": self.campaigns,
+            "cursors": self.cursors,
+            "questions": self.questions,
         }
 
     def _write(
@@ -191,6 +217,7 @@ class Store:
             self.notices.insert(connection, notices)
             self.suppressions.insert(connection, opt_outs)
             self.ledger.settle(connection, intents)
+            settle_rows(connection, intents)
 
         self._database.write(work)
 

@@ -81,6 +81,12 @@ def test_the_same_alert_again_is_not_taken_for_another_one(store):
     assert send(store, "c", NOON + HOUR, cooldown="f")[0] == 1
 
 
+def test_who_waited_long_for_its_turn_does_not_take_it_for_a_clock_that_is_wrong(store):
+    assert send(store, "a", NOON, cooldown="f")
+    assert send(store, "earlier", NOON - 90, cooldown="f") is None
+    assert send(store, "behind", NOON - DAY, cooldown="f") is not None
+
+
 def test_different_alerts_do_not_wait_for_each_other(store):
     assert send(store, "a", cooldown="f")
     assert send(store, "b", cooldown="g")

@@ -56,6 +56,9 @@ def test_rows_from_the_future_are_forgotten_in_time(filled, monkeypatch):
         "alerts": 0,
         "notices": 0,
         "suppressions": 0,
+        "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 31 * DAY)
@@ -66,6 +69,9 @@ def test_rows_from_the_future_are_forgotten_in_time(filled, monkeypatch):
         "alerts": 4,
         "notices": 2,
         "suppressions": 0,
+        "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     monkeypatch.setattr(time, "time", lambda: real() + 366 * DAY)
     assert purge(filled, 30)["ledger"] == 2

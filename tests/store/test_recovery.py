@@ -238,6 +238,7 @@ def test_a_dropped_table_is_made_again_and_logged(store, caplog, table):
         "alerts": 0,
         "notices": 1,
         "suppressions": 0,
+        "campaigns": 0,
     }
     if table != "d360_schema":  # which only opening reads
         assert f"missing, and are made again, empty: {table}" in caplog.text

@@ -20,8 +20,8 @@ from airflow_provider_d360.api.events import (
     UnknownEvent,
 )
 from airflow_provider_d360.api.privacy import short_id
-from airflow_provider_d360.store import Store
-from airflow_provider_d360.store.inbox import INBOX
+from airflow_provider_d360.store import Selection, Store
+from airflow_provider_d360.store.incoming import INBOX
 from airflow_provider_d360.store.raw import RAW_TYPE
 from tests.store.entries import NUMBER, entry, record
 from tests.store.postgres import Postgres
@@ -196,6 +196,9 @@ def test_unknown_events_are_stored_once_each_and_are_no_messages(store):
         "alerts": 0,
         "notices": 0,
         "suppressions": 0,
+        "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.inbox.messages(since=0.0) == []
     contents = store._database.read(
@@ -232,6 +235,9 @@ def test_any_text_is_storable(store, text):
         "alerts": 0,
         "notices": 0,
         "suppressions": 0,
+        "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.inbox.messages(since=0.0)[0].content == {text: text}
 
@@ -304,12 +310,16 @@ def test_recent_messages_come_newest_first_with_the_status_that_counts(store):
     assert shown() == [("m4", "delivered"), ("m3", None), ("m2", "sent"), ("m1", None), ("m0", None)]
     assert shown(since=3.0) == [("m4", "delivered"), ("m3", None)]
     assert shown(before=3.0, limit=2) == [("m2", "sent"), ("m1", None)]
-    assert shown(dag_ids=["odd"]) == [("m3", None), ("m1", None)]
-    assert shown(dag_ids=[]) == []
+    assert shown(selection=Selection(dag_ids=["odd"])) == [("m3", None), ("m1", None)]
+    assert shown(selection=Selection(dag_ids=[])) == []
     assert shown(status="delivered") == [("m4", "delivered")]
-    assert shown(status="accepted", dag_ids=["even"]) == [("m0", None)]
+    assert shown(status="accepted", selection=Selection(dag_ids=["even"])) == [("m0", None)]
     assert store.messages.counts(since=0.0) == {"delivered": 1, "sent": 1, "accepted": 3}
-    assert store.messages.counts(since=0.0, dag_ids=["even"]) == {"delivered": 1, "sent": 1, "accepted": 1}
+    assert store.messages.counts(since=0.0, selection=Selection(dag_ids=["even"])) == {
+        "delivered": 1,
+        "sent": 1,
+        "accepted": 1,
+    }
 
 
 def test_the_newest_messages_have_a_beginning(store):
@@ -323,8 +333,8 @@ def test_the_newest_messages_have_a_beginning(store):
         0.5,
     ]
     assert store.messages.start_of_newest(1, since=0.5, before=4.0) == 3.0
-    assert store.messages.start_of_newest(1, since=0.0, dag_ids=["odd"]) == 3.0
-    assert store.messages.start_of_newest(2, since=0.0, dag_ids=["odd"]) == 0.0
+    assert store.messages.start_of_newest(1, since=0.0, selection=Selection(dag_ids=["odd"])) == 3.0
+    assert store.messages.start_of_newest(2, since=0.0, selection=Selection(dag_ids=["odd"])) == 0.0
     assert store.messages.dag_ids(since=3.5) == {"even"}
     assert store.messages.dag_ids(since=3.0) == {"even", "odd"}
 
@@ -343,6 +353,9 @@ def test_a_purge_forgets_what_is_old_and_nothing_else(store):
         "alerts": 0,
         "notices": 0,
         "suppressions": 0,
+        "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.count() == {
         "statuses": 1,
@@ -351,6 +364,9 @@ def test_a_purge_forgets_what_is_old_and_nothing_else(store):
         "alerts": 0,
         "notices": 0,
         "suppressions": 0,
+        "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.statuses.current(["new"]).keys() == {"new"}
 

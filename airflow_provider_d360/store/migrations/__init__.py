@@ -21,6 +21,8 @@ from airflow_provider_d360.store.migrations import (
     m0006_alerts,
     m0007_suppression,
     m0008_rate_leases,
+    m0009_campaigns,
+    m0010_conversations,
 )
 
 METADATA = MetaData()  # all tables of the store; each is defined in the module of its subject
@@ -38,6 +40,8 @@ STEPS: Sequence[Step] = (
     m0006_alerts.apply,
     m0007_suppression.apply,
     m0008_rate_leases.apply,
+    m0009_campaigns.apply,
+    m0010_conversations.apply,
 )
 
 _LOCK = 360_0001  # any number that nobody else uses on this PostgreSQL
