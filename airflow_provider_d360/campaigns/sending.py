@@ -14,11 +14,12 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_d360.api.endpoints.messages import Sent, send_message
-from airflow_provider_d360.api.errors import D360Error, D360UnavailableError, ErrorDetail
+from airflow_provider_d360.api.errors import Condition, D360Error, D360UnavailableError, ErrorDetail
 from airflow_provider_d360.api.normalization import normalize
 from airflow_provider_d360.campaigns.control import LONGEST_HELD_SECONDS, MOST_HELD, Watch
 from airflow_provider_d360.campaigns.due import Schedule
@@ -272,6 +273,10 @@ class CampaignSender:
             await self._pace.slow_down()
         if verdict.kind is Kind.OUTAGE:
             self._note_outage(problem)
+        if problem.detail.condition is Condition.OPTED_OUT:
+            to = str(json.loads(row.payload)[0])
+            with suppress(StoreError):  # whoever writes to this person next is told again
+                await in_store(self._store.suppressions.add_refused, to, time.time())
         return verdict.kind, outcome_of_error(row, problem, verdict, time.time())
 
     def _call(self, lease: Lease, row: DueRow) -> Any:

@@ -279,6 +279,14 @@ def test_a_person_who_cannot_get_it_stops_nobody_else(emulator, code):
     assert "4915100000003" not in got(emulator)
 
 
+def test_whoever_whatsapp_refuses_for_an_opt_out_is_put_on_the_list(emulator):
+    plan(people(5))
+    emulator.reject(131050, to="4915100000003")
+    send()
+    [kept] = with_store(lambda store: list(store.suppressions.all()))
+    assert (kept.recipient, kept.scope, kept.source) == ("4915100000003", Scope.MARKETING, "131050")
+
+
 def test_ten_wrong_messages_in_a_row_stop_the_campaign(emulator, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", emulator.connection(messages_per_second=20))
     plan(people(100))

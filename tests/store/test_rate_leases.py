@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import time
@@ -25,17 +26,16 @@ def lease(store: Store, want: int = 1, holder: str = "", number: str = "one", **
 def test_leases_of_several_processes_do_not_overlap(url):
     stores = [Store(url), Store(url)]
     before = time.monotonic()
-    moments = [
-        moment for i in range(6) for moment in lease(stores[i % 2], want=7, within_seconds=60.0).moments
-    ]
+    leases = [lease(stores[i % 2], want=7, within_seconds=60.0) for i in range(6)]
     for store in stores:
         store.close()
+    moments = sorted(moment for one in leases for moment in one.moments)
+    # Each process knows the difference of the clocks up to what shortens its time to be late.
+    uncertain = max(LATENESS_SECONDS - one.lateness_seconds for one in leases)
     assert len(moments) == 42
-    spaces = [later - earlier for earlier, later in zip(sorted(moments), sorted(moments)[1:], strict=False)]
-    # Each process knows the difference of the clocks up to what reading it takes.
-    assert min(spaces) > 1 / 80 - LATENESS_SECONDS
-    assert sum(spaces) == pytest.approx(41 / 80, abs=LATENESS_SECONDS)
-    assert min(moments) >= before
+    assert min(later - earlier for earlier, later in itertools.pairwise(moments)) >= 1 / 80 - uncertain - 1e-6
+    assert moments[-1] - moments[0] >= 41 / 80 - uncertain - 1e-6
+    assert moments[0] >= before
 
 
 def test_numbers_do_not_wait_for_each_other(store):
