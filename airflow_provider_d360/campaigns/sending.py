@@ -37,6 +37,7 @@ from airflow_provider_d360.campaigns.terms import End, Ended, Terms
 from airflow_provider_d360.campaigns.verdicts import Kind, StopRules, verdict_on
 from airflow_provider_d360.campaigns.writing import ResultWriter, in_store
 from airflow_provider_d360.messages import as_message
+from airflow_provider_d360.sending.redirection import Outgoing, redirect
 from airflow_provider_d360.store import StoreError, StoreUnavailableError
 from airflow_provider_d360.store.campaign_rows import DueRow, Outcome, RowState, intent_of
 from airflow_provider_d360.store.campaign_senders import Lease, SupersededError
@@ -284,7 +285,8 @@ class CampaignSender:
         intent = intent_of(self._campaign.key, row.number, lease.epoch)
         if isinstance(self._message, str):  # a column with whole messages
             message = normalize(as_message(message))
-        return send_message(self._settings.hosting, to, message, biz_opaque_callback_data=intent)
+        out = redirect(self._settings, Outgoing(to, "individual", message))  # on a test system
+        return send_message(self._settings.hosting, out.to, out.content, biz_opaque_callback_data=intent)
 
     def _note_outage(self, problem: D360Error) -> None:
         if time.monotonic() < self._not_before:
