@@ -57,6 +57,7 @@ __all__ = [
     "conf",
     "get_connection_async",
     "has_store",
+    "skip_mixin",
 ]
 
 
@@ -69,6 +70,15 @@ def has_store() -> bool:
     import sqlalchemy
 
     return not sqlalchemy.__version__.startswith("1.")
+
+
+def skip_mixin() -> Any:
+    """Return Airflow's class that skips downstream tasks."""
+    try:
+        from airflow.sdk.bases.skipmixin import SkipMixin
+    except ImportError:  # before 3.2
+        from airflow.providers.standard.utils.skipmixin import SkipMixin  # type: ignore[assignment]
+    return SkipMixin
 
 
 @cache

@@ -25,8 +25,12 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.operators.campaigns",
+                    "airflow_provider_d360.operators.inbox",
                     "airflow_provider_d360.operators.media",
                     "airflow_provider_d360.operators.messages",
+                    "airflow_provider_d360.operators.questions",
+                    "airflow_provider_d360.operators.suppression",
                     "airflow_provider_d360.operators.templates",
                     "airflow_provider_d360.operators.webhooks",
                 ],
@@ -36,7 +40,9 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.sensors.campaigns",
                     "airflow_provider_d360.sensors.messages",
+                    "airflow_provider_d360.sensors.replies",
                     "airflow_provider_d360.sensors.templates",
                 ],
             }
@@ -45,12 +51,20 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360dialog",
                 "python-modules": [
+                    "airflow_provider_d360.triggers.campaigns",
+                    "airflow_provider_d360.triggers.inbox",
                     "airflow_provider_d360.triggers.messages",
+                    "airflow_provider_d360.triggers.questions",
+                    "airflow_provider_d360.triggers.replies",
                     "airflow_provider_d360.triggers.templates",
                 ],
             }
         ],
-        "notifications": ["airflow_provider_d360.notifications.d360.D360Notifier"],
+        "queues": ["airflow_provider_d360.triggers.queues.D360MessageQueueProvider"],
+        "notifications": [
+            "airflow_provider_d360.notifications.d360.D360Notifier",
+            "airflow_provider_d360.notifications.hitl.D360HITLNotifier",
+        ],
         "config": {"d360": {"description": "WhatsApp through 360dialog.", "options": _OPTIONS}},
         "cli": ["airflow_provider_d360.cli.commands"],
         "connection-types": [
@@ -91,6 +105,12 @@ _OPTIONS = {
     "alert_opt_out_tag": _option(
         "string", "no-whatsapp-alerts", "DAGs with this tag are left out of these alerts."
     ),
+    "airflow_conn_id": _option(
+        "string",
+        "",
+        "The connection with Airflow's address and the account of a bot, with which answers on the phone go "
+        "back to human-in-the-loop operators. Without it, their questions hold only a link.",
+    ),
     "webhook_enabled": _option("boolean", "False", "Receive deliveries in the API server, under /d360."),
     "webhook_conn_ids": _option(
         "string",
@@ -111,6 +131,16 @@ _OPTIONS = {
         "",
         "The header in which your proxy passes on the caller's address, such as X-Real-IP; without it, the "
         "address of the peer counts. Only for logging and slowing down failed logins.",
+    ),
+    "stop_words": _option(
+        "string",
+        "default",
+        "Words by which people opt out, separated by commas: a message that is nothing else. The word "
+        "default stands for the list in docs/opt-outs.md.",
+    ),
+    "start_words": _option("string", "default", "Words that lift such an opt-out."),
+    "stop_scope": _option(
+        "string", "marketing", "What a stop word is about: marketing, or all messages, alerts too."
     ),
     "upload_roots": _option(
         "string",
@@ -139,7 +169,10 @@ _OPTIONS = {
 _FIELD_BEHAVIOUR = {
     "hidden-fields": ["login", "port", "schema", "extra"],
     "relabeling": {"password": "API key", "host": "Base URL"},
-    "placeholders": {"host": "Leave empty for 360dialog's own"},
+    "placeholders": {
+        "password": "The number's key, from the 360dialog Hub: hub.360dialog.com",
+        "host": "Leave empty for 360dialog's own",
+    },
 }
 
 _CONN_FIELDS = {
@@ -162,8 +195,15 @@ _CONN_FIELDS = {
     },
     "messages_per_second": {
         "label": "Messages per second",
-        "description": "How fast one process sends. WhatsApp allows a number 80, and after an upgrade 1,000.",
+        "description": "The limit of the number. A number may send 80; 1,000 need Meta's upgrade and "
+        "360dialog's Premium plan with the High Throughput option.",
         "schema": {"type": ["number", "null"], "minimum": 0.01, "maximum": 1000, "default": 80},
+    },
+    "incoming_share": {
+        "label": "Share of incoming messages",
+        "description": "The part of that limit which is left to incoming messages, because they count, too. "
+        "Only where processes share the limit: in campaigns, and with a PostgreSQL store.",
+        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 0.9, "default": 0.1},
     },
     "default_region": {
         "label": "Default region",
@@ -186,12 +226,14 @@ _CONN_FIELDS = {
     },
     "webhook_username": {
         "label": "Webhook user",
-        "description": "The user that 360dialog sends to your webhook, if it requires a login.",
+        "description": "A name of your choice. 360dialog sends it with each delivery to your webhook, and "
+        "the receiver of this package accepts no other. Empty if you receive nothing.",
         "schema": {"type": ["string", "null"]},
     },
     "webhook_password": {
         "label": "Webhook password",
-        "description": "The password of that user.",
+        "description": "A long random password of your choice for that user. 360dialog learns both when "
+        "you configure the webhook.",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
 }

@@ -85,6 +85,7 @@ async def _add_routes(router: Router) -> None:
     """Add the pages, which open the store when they are requested, and the receiver if it is enabled."""
     from functools import cache
 
+    from airflow_provider_d360.receiver.alert_delivery import deliver_alerts
     from airflow_provider_d360.receiver.mounting import mount
     from airflow_provider_d360.receiver.settings import configured_routes, open_store
 
@@ -97,6 +98,7 @@ async def _add_routes(router: Router) -> None:
         log.error("The pages about WhatsApp are not served: %s", type(error).__name__)
     if receives():
         await mount(router, lambda: configured_routes(store=store()))
+        deliver_alerts(open_store)
 
 
 def views() -> list[dict[str, str]]:

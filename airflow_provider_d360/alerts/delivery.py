@@ -109,7 +109,11 @@ def _deliver_to(settings: ConnectionSettings, to: str, alert: PreparedAlert) -> 
     message = alert.message
     while True:
         try:
-            return (yield from flows.send(settings, to, message, sender=alert.sender, on_newline="flatten"))
+            return (
+                yield from flows.send(
+                    settings, to, message, sender=alert.sender, on_newline="flatten", marketing=False
+                )
+            )
         except D360Error as error:
             fallback = _next(alert, message, error)
             if fallback is None:

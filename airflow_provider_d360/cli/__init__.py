@@ -14,14 +14,30 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_d360 import __version__
-from airflow_provider_d360.cli import check, unknown
+from airflow_provider_d360.cli import (
+    campaign,
+    check,
+    cursors,
+    deliver_due,
+    examples,
+    suppression,
+    unknown,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_d360.cli.command import Command
 
 VERSION = f"airflow-provider-d360 {__version__}"
 
-_COMMANDS = (check.COMMAND, unknown.COMMAND)
+_COMMANDS = (
+    check.COMMAND,
+    deliver_due.COMMAND,
+    unknown.COMMAND,
+    suppression.COMMAND,
+    campaign.COMMAND,
+    cursors.COMMAND,
+    examples.COMMAND,
+)
 
 
 def commands() -> list[Any]:

@@ -136,16 +136,12 @@ class _Examination:
         return steps
 
     def connection(self) -> _Result:
-        from airflow_provider_d360.compat import AirflowNotFoundException
-
         try:
             settings = self._hook.get_conn().settings
-        except AirflowNotFoundException:
-            title = f"There is no connection {self._hook.d360_conn_id!r}"
-        else:
-            text = f"{self._hook.d360_conn_id}: {settings.hosting.name} at {settings.base_url}"
-            return ("warning", f"{text}; {settings.restriction}") if settings.restriction else ("ok", text)
-        raise D360RequestError(ErrorDetail(title, "Add it, with the API key as its password."))
+        except D360UnavailableError as error:  # there is no such connection
+            raise D360RequestError(error.detail) from error
+        text = f"{self._hook.d360_conn_id}: {settings.hosting.name} at {settings.base_url}"
+        return ("warning", f"{text}; {settings.restriction}") if settings.restriction else ("ok", text)
 
     def recipient(self) -> _Result:
         number = canonical(self._to, default_region=self._hook.get_conn().settings.default_region)

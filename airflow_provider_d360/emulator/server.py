@@ -125,6 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else every second response on a connection waits 40 ms
     timeout = 30.0
+    wbufsize = -1  # headers and body in one packet
 
     def _exchange(self) -> None:
         try:
@@ -161,15 +162,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if fault.ending == "cut_midway":
             self.wfile.write(response.body[: len(response.body) // 2])
+            self.wfile.flush()
             raise ResponseLostError("The emulator closed the connection in the middle of the response")
         if fault.drip_seconds:
             self._drip(response.body, fault.drip_seconds)
         else:
             self.wfile.write(response.body)
+        self.wfile.flush()
 
     def _drip(self, body: bytes, seconds: float) -> None:
         for position in range(len(body)):
             self.wfile.write(body[position : position + 1])
+            self.wfile.flush()
             self.server.stopping.wait(seconds / len(body))
 
     def _drain(self) -> None:

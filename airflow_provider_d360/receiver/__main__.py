@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def serve(options: argparse.Namespace, store: Store) -> int:
     from airflow.configuration import conf
     from starlette.applications import Starlette
 
+    from airflow_provider_d360.receiver.alert_delivery import deliver_alerts
     from airflow_provider_d360.receiver.app import MAX_BODY_BYTES
     from airflow_provider_d360.receiver.prometheus import metrics_route
     from airflow_provider_d360.receiver.settings import configured_routes
@@ -96,6 +98,7 @@ def serve(options: argparse.Namespace, store: Store) -> int:
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     route = metrics_route()  # first: only metrics that go somewhere are measured
     app = Starlette(routes=[route, *configured_routes(options.conn_id, store)])
+    deliver_alerts(partial(type(store), store.url))
     gc.collect()
     gc.freeze()  # Airflow's modules are many objects that stay; a full collection would visit them each time
     config = uvicorn.Config(

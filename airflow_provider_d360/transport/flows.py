@@ -66,6 +66,14 @@ class Pause:
 
     seconds: float
 
+    def run(self) -> None:
+        """Wait."""
+        time.sleep(self.seconds)
+
+    async def arun(self) -> None:
+        """Wait without blocking the event loop."""
+        await asyncio.sleep(self.seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Work:

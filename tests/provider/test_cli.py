@@ -337,7 +337,7 @@ def unreachable(emulator, monkeypatch):
 
 
 TROUBLE = {
-    "no connection": (lambda e, m: m.delenv("AIRFLOW_CONN_D360_DEFAULT"), "connection", 3, "There is no connection"),
+    "no connection": (lambda e, m: m.delenv("AIRFLOW_CONN_D360_DEFAULT"), "connection", 3, "is not defined"),
     "a wrong field": (
         lambda e, m: m.setenv("AIRFLOW_CONN_D360_DEFAULT", e.connection(hosting="cloud").replace('"cloud"', '"clod"')),
         "connection",
