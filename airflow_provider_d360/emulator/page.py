@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl
 
 from airflow_provider_d360.api.wire import Request, Response
 from airflow_provider_d360.emulator.app import Emulator
-from airflow_provider_d360.emulator.events import button_reply
 from airflow_provider_d360.emulator.records import JSONObject, SentMessage
 from airflow_provider_d360.emulator.routes import header
+from airflow_provider_d360.emulator.taps import taps
 
 PATH = "/"
 
@@ -54,20 +54,18 @@ def respond(emulator: Emulator, request: Request, url: str) -> Response:
 
 def _reply(emulator: Emulator, form: Mapping[str, str]) -> str:
     """Deliver a reply, and return what is wrong with it."""
-    text, to = form.get("text", "").strip(), form.get("to", "")
-    message: str | JSONObject = text
-    if "button" in form:
-        message = button_reply(form["button"], form.get("title", ""))
-    elif not text:
-        return "Type something to reply."
+    text = form.get("text", "").strip()
     try:
-        emulator.receive(
-            message, sender=to, reply_to=form.get("reply_to") or None, key=form.get("key") or None
-        )
-    except LookupError:
+        if "tap" in form:
+            emulator.tap(form.get("message", ""), form["tap"])
+        elif text:
+            emulator.receive(text, sender=form.get("to", ""), key=form.get("key") or None)
+        else:
+            return "Type something to reply."
+    except LookupError as error:
         return (
-            "Nobody was told: this number has no webhook. Set one with D360ConfigureWebhookOperator, or "
-            "hook.configure_webhook(…). The 24-hour window of this person is open now."
+            f"Nobody was told. {error}. A number gets a webhook with D360ConfigureWebhookOperator, or with "
+            "hook.configure_webhook(…)."
         )
     except ValueError as error:
         return str(error)
@@ -77,7 +75,7 @@ def _reply(emulator: Emulator, form: Mapping[str, str]) -> str:
 def _page(emulator: Emulator, url: str, problem: str) -> Response:
     chats: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for sent in reversed(emulator.sent[-_NEWEST:]):
-        chats.setdefault((sent.key, sent.to), []).insert(0, _describe(sent))
+        chats.setdefault((sent.key, sent.to), []).insert(0, _describe(emulator, sent))
     for delivery in emulator.deliveries:
         for key, sender, words in _replies(emulator, delivery.body):
             if (key, sender) in chats:
@@ -92,7 +90,7 @@ def _page(emulator: Emulator, url: str, problem: str) -> Response:
     return Response(200, _HEADERS, body.encode())
 
 
-def _describe(sent: SentMessage) -> dict[str, Any]:
+def _describe(emulator: Emulator, sent: SentMessage) -> dict[str, Any]:
     kind = str(sent.body.get("type", "text"))
     content = sent.body.get(kind)
     content = content if isinstance(content, Mapping) else {}
@@ -100,7 +98,7 @@ def _describe(sent: SentMessage) -> dict[str, Any]:
         "id": sent.message_id,
         "type": kind,
         "text": _text(kind, content),
-        "buttons": _buttons(content) if kind == "interactive" else [],
+        "taps": [(tap_id, title) for tap_id, title, _ in taps(sent, emulator.templates.stored)],
         "statuses": sent.statuses,
     }
 
@@ -116,16 +114,6 @@ def _text(kind: str, content: Mapping[str, Any]) -> str:
     inner = content.get("body")
     text = inner.get("text") if isinstance(inner, Mapping) else inner
     return str(text or content.get("caption") or content.get("filename") or content.get("emoji") or "")
-
-
-def _buttons(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return id and title of the buttons that can be tapped."""
-    buttons = (content.get("action") or {}).get("buttons") or []
-    return [
-        (button["reply"]["id"], button["reply"]["title"])
-        for button in buttons
-        if button.get("type") == "reply"
-    ]
 
 
 def _replies(emulator: Emulator, event: JSONObject) -> list[tuple[str, str, str]]:
@@ -148,6 +136,8 @@ def _key_of(emulator: Emulator, value: JSONObject) -> str:
 def _words(message: JSONObject) -> str:
     if message["type"] == "text":
         return str(message["text"]["body"])
+    if message["type"] == "button":
+        return str(message["button"]["text"])
     reply = message.get("interactive", {})
     return str(reply.get(reply.get("type"), {}).get("title") or f"({message['type']})")
 

@@ -18,18 +18,23 @@ def tap(sent: SentMessage, choice: str | int, templates: Sequence[StoredTemplate
     :param templates: The templates that are known: their buttons have titles.
     :raises LookupError: when there is nothing of that name to tap on.
     """
-    taps = list(_taps(sent, templates))
+    choices = list(taps(sent, templates))
     if isinstance(choice, int):
-        found = taps[choice : choice + 1] if choice >= 0 else []
+        found = choices[choice : choice + 1] if choice >= 0 else []
     else:
-        found = [one for one in taps if choice in one[:2]][:1]
+        found = [one for one in choices if choice in one[:2]][:1]
     if not found:
         raise LookupError(f"The message has no button or row {choice!r} to tap on")
     return found[0][2]
 
 
-def _taps(sent: SentMessage, templates: Sequence[StoredTemplate]) -> Iterator[tuple[str, str, JSONObject]]:
-    """List what can be tapped: its id, its title, and the message that a tap makes."""
+def taps(sent: SentMessage, templates: Sequence[StoredTemplate]) -> Iterator[tuple[str, str, JSONObject]]:
+    """
+    List what can be tapped: its id, its title, and the message that a tap makes.
+
+    :param sent: The message.
+    :param templates: The templates that are known.
+    """
     action = (sent.body.get("interactive") or {}).get("action") or {}
     for button in action.get("buttons") or ():
         reply = button["reply"]

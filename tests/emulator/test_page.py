@@ -97,19 +97,35 @@ def test_a_button_is_tapped(port: int, emulator: Emulator) -> None:
     send(port, {**TEXT, "type": "interactive", "interactive": content})
     assert "Deploy? interactive" in visit(port)[1]
     sent = emulator.sent[0].message_id
-    form = {"key": CLOUD_KEY, "to": PERSON, "button": "yes", "title": "Yes, please", "reply_to": sent}
-    assert visit(port, form)[0] == 303
+    assert visit(port, {"message": sent, "tap": "yes"})[0] == 303
     [message] = inbound(emulator)
     assert message["interactive"]["button_reply"] == {"id": "yes", "title": "Yes, please"}
     assert message["context"]["id"] == sent
     assert "Yes, please reply" in visit(port)[1]
 
 
+def test_a_row_of_a_list_and_a_quick_reply_are_tapped_too(port: int, emulator: Emulator) -> None:
+    emulator.numbers[CLOUD_KEY].webhook = Webhook("https://elsewhere.example/webhook")
+    sections = [{"title": "Days", "rows": [{"id": "mo", "title": "Monday"}]}]
+    action = {"button": "Choose", "sections": sections}
+    content = {"type": "list", "body": {"text": "When?"}, "action": action}
+    send(port, {**TEXT, "type": "interactive", "interactive": content})
+    payload = {"type": "payload", "payload": "stop"}
+    button = {"type": "button", "sub_type": "quick_reply", "index": "0", "parameters": [payload]}
+    template = {"name": "news", "language": {"code": "en"}, "components": [button]}
+    send(port, {**TEXT, "type": "template", "template": template})
+    for sent, tap in zip(emulator.sent, ("mo", "stop"), strict=True):
+        assert visit(port, {"message": sent.message_id, "tap": tap})[0] == 303
+    text = visit(port)[1]
+    assert "Monday reply" in text
+    assert "Button 0 reply" in text
+
+
 def test_without_a_webhook_it_says_that_nobody_was_told(port: int) -> None:
     send(port, TEXT)
     status, text = visit(port, {"key": CLOUD_KEY, "to": PERSON, "text": "Hi"})
     assert status == 200
-    assert "Nobody was told: this number has no webhook." in text
+    assert "Nobody was told. The number has no webhook" in text
 
 
 @pytest.mark.parametrize(
@@ -118,6 +134,7 @@ def test_without_a_webhook_it_says_that_nobody_was_told(port: int) -> None:
         ({"to": PERSON, "text": " "}, "Type something to reply."),
         ({"to": "x", "text": "Hi"}, "x"),
         ({"to": PERSON, "text": "Hi", "key": "nobody"}, "Nobody was told"),
+        ({"message": "wamid.nowhere", "tap": "yes"}, "Nobody was told. There is no such message."),
     ],
 )
 def test_a_reply_that_cannot_be_is_explained(port: int, form: dict[str, str], problem: str) -> None:
