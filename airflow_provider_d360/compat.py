@@ -6,6 +6,7 @@ import sys
 from functools import cache
 from typing import Any
 
+from airflow import sdk
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowRuntimeError
 
@@ -38,8 +39,12 @@ except ImportError:  # before 3.2
 
     CLEARS_ARE_COUNTED = False
 
+# Whether Airflow's address bar follows a page in a frame, so that such a page can be linked to.
+PAGES_HAVE_ADDRESSES = "RetryPolicy" in sdk.__all__  # from 3.3 on
+
 __all__ = [
     "CLEARS_ARE_COUNTED",
+    "PAGES_HAVE_ADDRESSES",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowRuntimeError",

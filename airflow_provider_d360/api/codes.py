@@ -57,7 +57,9 @@ _PARAMETER = Meaning(
 )
 _TEMPLATE = Meaning(D360RequestError, "Compare the parameters with the approved template.")
 _TEMPLATE_UNKNOWN = Meaning(
-    D360RequestError, "Check the template's name and language, such as en or en_US, and its approval."
+    D360RequestError,
+    "Check the template's name and language, such as en or en_US, and its approval.",
+    condition=Condition.STOP_SENDING,
 )
 _MEDIA = Meaning(D360RequestError, "Check the media's link, type and size.")
 _MEDIA_UNKNOWN = Meaning(
@@ -70,11 +72,13 @@ _UNCERTAIN = Meaning(D360AmbiguousError, "Look for the message's status before s
 _UNREACHABLE = Meaning(D360RecipientError, "Reach this recipient on another channel.")
 _WINDOW = Meaning(
     D360RecipientError,
-    "More than 24 hours have passed since the recipient last wrote; send an approved template instead.",
+    "Send an approved template instead: more than 24 hours have passed since the recipient last wrote.",
     condition=Condition.WINDOW_CLOSED,
 )
 _TEMPLATE_STATE = Meaning(
-    D360RequestError, "The template is paused or disabled; improve it in the WhatsApp Manager or use another."
+    D360RequestError,
+    "The template is paused or disabled; improve it in the WhatsApp Manager or use another.",
+    condition=Condition.STOP_SENDING,
 )
 
 _WINDOW_NAMES = r"\b(24.?hours?|customer (service|care)|messaging|conversation|allowed) window"
@@ -100,6 +104,7 @@ META: dict[int, Meaning] = {
         D360RateLimitError,
         "Stop the campaign and look at the number's quality rating in the Hub.",
         soon=False,
+        condition=Condition.STOP_SENDING,
     ),
     131057: Meaning(
         D360RateLimitError,
@@ -111,6 +116,7 @@ META: dict[int, Meaning] = {
         D360RateLimitError,
         "Templates in a wrong category used up a limit; stop, and correct their categories.",
         soon=False,
+        condition=Condition.STOP_SENDING,
     ),
     132069: Meaning(D360RateLimitError, "The flow is throttled to ten messages an hour.", False, 3600.0),
     133016: Meaning(
@@ -128,16 +134,26 @@ META: dict[int, Meaning] = {
     **dict.fromkeys((132000, 132008, 132012, 132018), _TEMPLATE),
     132001: _TEMPLATE_UNKNOWN,
     132005: Meaning(D360RequestError, "Shorten the template's parameters."),
-    132007: Meaning(D360RequestError, "The content breaks a WhatsApp policy; change it."),
+    132007: Meaning(
+        D360RequestError,
+        "The content breaks a WhatsApp policy; change it.",
+        condition=Condition.STOP_SENDING,
+    ),
     **dict.fromkeys((132015, 132016), _TEMPLATE_STATE),
-    132068: Meaning(D360RequestError, "The flow is blocked; correct it in the WhatsApp Manager."),
+    132068: Meaning(
+        D360RequestError,
+        "The flow is blocked; correct it in the WhatsApp Manager.",
+        condition=Condition.STOP_SENDING,
+    ),
     **dict.fromkeys((131055, 131063, 134100, 134102), _MARKETING),
     **dict.fromkeys((131020, 131041, *range(131201, 131216)), _GROUP),
     131021: Meaning(
         D360RecipientError, "Sender and recipient are the same number; choose another recipient."
     ),
     131026: Meaning(
-        D360RecipientError, "The recipient is not on WhatsApp, has an old app or has not accepted its terms."
+        D360RecipientError,
+        "Ask for another number, or use another channel: the recipient is not on WhatsApp, has an old app or "
+        "has not accepted its terms.",
     ),
     131030: Meaning(D360RecipientError, "Add the recipient to the test number's list of allowed numbers."),
     **dict.fromkeys((131047, 470), _WINDOW),
@@ -146,9 +162,12 @@ META: dict[int, Meaning] = {
         "WhatsApp limits marketing to this person; wait at least 24 hours. US numbers never get any.",
         False,
         24 * 3600.0,
+        Condition.PERSON_CAPPED,
     ),
     131050: Meaning(
-        D360RecipientError, "The recipient stopped your marketing messages; take them off the list."
+        D360RecipientError,
+        "The recipient stopped your marketing messages; take them off the list.",
+        condition=Condition.OPTED_OUT,
     ),
     130403: Meaning(D360RecipientError, "Your business has blocked this recipient; unblock them first."),
     **dict.fromkeys((130472, 1026), _UNREACHABLE),
@@ -188,6 +207,7 @@ FAILED_STATUS: dict[int, Meaning] = {
         D360AuthError,
         "If the message was held for quality assessment, WhatsApp dropped it: stop sending templates, "
         "and look at the account in the WhatsApp Manager.",
+        condition=Condition.STOP_SENDING,
     ),
 }
 

@@ -34,6 +34,12 @@ class Condition(Enum):
     """More than 24 hours have passed since the recipient last wrote: only a template can be sent."""
     PAIR_LIMIT = "pair_limit"
     """Too many messages to the same recipient: Meta asks for another back-off than for other rate limits."""
+    OPTED_OUT = "opted_out"
+    """The recipient stopped marketing messages: at WhatsApp, or by what they wrote to us."""
+    PERSON_CAPPED = "person_capped"
+    """WhatsApp limits marketing to this person, from all businesses together; later it may go through."""
+    STOP_SENDING = "stop_sending"
+    """The next message to anybody would fail as well, or do harm: a campaign stops."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from airflow_provider_d360.api import preferences
 from airflow_provider_d360.api.notices import NoticeEvent, read_notice
+from airflow_provider_d360.api.preferences import PreferenceEvent, read_preferences
 from airflow_provider_d360.api.reading import elements, event_time, integer, mapping, text
 
 # How far a message has come; ``failed`` is final. A status that is not here says nothing about that.
@@ -24,7 +26,7 @@ _CODE_DIGITS = 9
 # written before the number came to the API.
 _NOT_INCOMING = ("smb_message_echoes", "message_echoes", "history")
 
-_ITEMS = ("statuses", "messages", "errors")
+_ITEMS = ("statuses", "messages", "errors", preferences.NAME)
 _ENVELOPE = ("entry", "changes", "value")
 _CONTEXT = ("contacts", "metadata", "meta")  # belongs to the items beside it
 
@@ -129,7 +131,7 @@ class OmittedEvent:
     kind: str
 
 
-Event = StatusEvent | MessageEvent | NoticeEvent | UnknownEvent | OmittedEvent
+Event = StatusEvent | MessageEvent | NoticeEvent | PreferenceEvent | UnknownEvent | OmittedEvent
 
 
 def read_events(body: object) -> list[Event]:
@@ -189,7 +191,8 @@ def _read_items(value: Mapping[str, object], *, on_premise: bool) -> list[Event]
     events = [_read_status(item, on_premise) for item in elements(value.get("statuses"))]
     events += [_read_message(item, value) for item in elements(value.get("messages"))]
     events += [UnknownEvent(item) for item in elements(value.get("errors"))]
-    return events
+    wishes, others = read_preferences(value)
+    return [*events, *wishes, *map(UnknownEvent, others)]
 
 
 def _read_others(whole: object, names: Sequence[str]) -> list[Event]:

@@ -73,6 +73,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="refuse messages that need a template, a file or an open 24-hour window that is not there",
     )
+    parser.add_argument(
+        "--messages-per-second",
+        type=float,
+        metavar="NUMBER",
+        help="refuse messages that are faster, and too many to one person (default: no message is too fast)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -89,10 +95,12 @@ def run(options: argparse.Namespace, stop: threading.Event, say: Callable[[str],
         delay_seconds=options.delay_seconds,
         deliver_to=options.deliver_to,
         strict=options.strict,
+        messages_per_second=options.messages_per_second,
         on_change=lambda sent: say(describe(sent)),
     )
     with EmulatorServer(emulator, options.port) as server:
         say(f"360dialog emulator on {server.url}; press Ctrl-C to stop")
+        say(f"  open {server.url} to see what was sent, and to reply")
         for key, number in emulator.numbers.items():
             say(f"  key {key}: a number on {number.hosting.name}")
         say(f"  export AIRFLOW_CONN_D360_DEFAULT='{connection_json(server.url, CLOUD_KEY, 'cloud')}'")

@@ -12,6 +12,7 @@ from airflow_provider_d360.api.wire import Request, Response
 from airflow_provider_d360.emulator import (
     account_events,
     accounts,
+    events,
     health,
     media,
     messages,
@@ -25,11 +26,13 @@ from airflow_provider_d360.emulator.faults import (
     ResponseLostError,
     fault_named,
 )
+from airflow_provider_d360.emulator.message_rules import canonical
 from airflow_provider_d360.emulator.records import JSONObject, SentMessage
 from airflow_provider_d360.emulator.responses import InvalidError, RejectedError, gateway_error
 from airflow_provider_d360.emulator.routes import RequestContext, find_route, header
 from airflow_provider_d360.emulator.state import State
 from airflow_provider_d360.emulator.taps import tap
+from airflow_provider_d360.emulator.template_store import StoredTemplate
 
 CLOUD_KEY = "cloud-key"
 ON_PREMISE_KEY = "on-premise-key"
@@ -149,14 +152,77 @@ class Emulator(State):
         :raises LookupError: when there is no such template.
         """
         with self._changed:
-            templates = [one for one in self.templates.stored if one.name == name]
-            if not templates:
-                raise LookupError(f"There is no template {name!r}")
-            for template in templates:
+            for template in self._find_templates(name):
                 template.status = status.lower()
                 value = account_events.status_value(template, reason)
                 with suppress(LookupError):
                     self.report("message_template_status_update", value)
+
+    def hold_template(self, name: str, after: int = 0) -> None:
+        """
+        Hold the messages of a template to assess its quality: accepted as ``held_for_quality_assessment``.
+
+        :param name: The name of the template.
+        :param after: How many more go out before.
+        :raises LookupError: when there is no such template.
+        """
+        with self._changed:
+            self._find_templates(name)
+            self.policies.held_after[name] = after
+
+    def release_held(self, name: str) -> None:
+        """
+        Give a good verdict: held messages of a template go out, and no more are held.
+
+        :param name: The name of the template.
+        """
+        with self._changed:
+            self.policies.held_after.pop(name, None)
+            self.decide_held(name, None)
+
+    def drop_held(self, name: str, code: int = 132015) -> None:
+        """
+        Give a bad verdict: held messages of a template fail, and further ones are refused.
+
+        :param name: The name of the template.
+        :param code: 132015: the template is paused. 135000: the account may send no more templates.
+        :raises ValueError: for another code.
+        :raises LookupError: when there is no such template.
+        """
+        if code not in (132015, 135000):
+            raise ValueError(f"Held messages fail with 132015 or 135000, not with {code}")
+        with self._changed:
+            self.policies.held_after.pop(name, None)
+            self.decide_held(name, code)
+            names = {name} if code == 132015 else {one.name for one in self.templates.stored}
+            for one in sorted(names):
+                self.set_template_status(one, "paused", "LOW_QUALITY")
+
+    def set_preference(self, person: str, *, stops: bool = True, key: str | None = None) -> None:
+        """
+        Let a person stop or resume the marketing messages of a number, and report it to its webhook.
+
+        Marketing templates to a person who stopped them are accepted, and fail with 131050.
+
+        :param person: A phone number, or a business-scoped user id.
+        :param stops: Whether they are stopped.
+        :param key: The API key of the number; the first number when it is ``None``.
+        """
+        with self._changed:
+            number = self.numbers[next(iter(self.numbers)) if key is None else key]
+            who = canonical(person)
+            change = self.policies.stopped.add if stops else self.policies.stopped.discard
+            change((number.key, who))
+            self._deliver(number, "", events.preference_event(number, who, stops=stops))
+
+    def cap_marketing(self, person: str) -> None:
+        """
+        Let a person have got enough marketing: templates for it are accepted, and fail with 131049.
+
+        :param person: A phone number, or a business-scoped user id.
+        """
+        with self._changed:
+            self.policies.capped.add(canonical(person))
 
     def handle(self, request: Request) -> Response:
         """
@@ -168,7 +234,8 @@ class Emulator(State):
             effect.
         """
         response, fault = self.serve(request, time.sleep)
-        time.sleep(fault.drip_seconds)
+        if fault.drip_seconds:
+            time.sleep(fault.drip_seconds)
         if fault.ending == "cut_midway":
             raise ResponseLostError("The emulator closed the connection in the middle of the response")
         return response
@@ -185,7 +252,8 @@ class Emulator(State):
         with self._changed:
             self._requests.append(request)
             fault, generation = self._take_fault(request.path), self._generation
-        sleep(fault.delay_seconds)
+        if fault.delay_seconds:  # even a sleep of 0 seconds gives the processor away
+            sleep(fault.delay_seconds)
         # A slow request must not take effect after a reset, in the next test.
         if fault.ending == "reset" or self._generation is not generation:
             raise ConnectionResetError("The emulator reset the connection")
@@ -207,6 +275,12 @@ class Emulator(State):
                 return error.response(number.hosting)
             except RejectedError as error:
                 return error.response
+
+    def _find_templates(self, name: str) -> list[StoredTemplate]:
+        templates = [one for one in self.templates.stored if one.name == name]
+        if not templates:
+            raise LookupError(f"There is no template {name!r}")
+        return templates
 
     def _take_fault(self, path: str) -> Fault:
         for planned in self._planned_faults:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from airflow_provider_d360.api.hosting import ON_PREMISE, Hosting
+from airflow_provider_d360.api.hosting import CLOUD, ON_PREMISE, Hosting
 from airflow_provider_d360.emulator.codes import meaning
 from airflow_provider_d360.emulator.records import WABA_ID, JSONObject, Number, SentMessage
+
+_PRICE: JSONObject = {"billable": True, "pricing_model": "PMP", "type": "regular"}
 
 
 def parse_status(status: str) -> tuple[str, int | None]:
@@ -44,14 +46,17 @@ def button_reply(button_id: str, title: str) -> JSONObject:
     return {"type": "interactive", "interactive": reply}
 
 
-def status_event(number: Number, sent: SentMessage, status: str, code: int | None) -> JSONObject:
+def status_event(
+    number: Number, sent: SentMessage, status: str, code: int | None, category: str
+) -> JSONObject:
     """
-    Make the event of a status.
+    Make the event of a status. ``sent`` has the price, and so has the first of ``delivered`` and ``read``.
 
     :param number: The number that sent the message.
     :param sent: The message.
     :param status: The status.
     :param code: The error code; ``None`` for a status without one.
+    :param category: What the message is charged as.
     """
     event: JSONObject = {"id": sent.message_id, "status": status, "timestamp": _now()}
     if number.hosting is ON_PREMISE:
@@ -60,9 +65,38 @@ def status_event(number: Number, sent: SentMessage, status: str, code: int | Non
         event |= _cloud_recipient(sent)
         if "biz_opaque_callback_data" in sent.body:
             event["biz_opaque_callback_data"] = sent.body["biz_opaque_callback_data"]
+        if number.hosting is CLOUD and _tells_price(sent.statuses, status):
+            event["pricing"] = {**_PRICE, "category": category}
     if code is not None:
         event["errors"] = [_error(number.hosting, code)]
     return _event(number, {"statuses": [event]})
+
+
+def _tells_price(statuses: Sequence[str], status: str) -> bool:
+    """Return whether a status, the last one so far, carries the price."""
+    arrivals = [one for one in statuses if one in ("delivered", "read")]
+    return status == "sent" or (status in ("delivered", "read") and len(arrivals) == 1)
+
+
+def preference_event(number: Number, person: str, *, stops: bool) -> JSONObject:
+    """
+    Make the event of a person who stops or resumes marketing messages.
+
+    :param number: The number whose messages it is about.
+    :param person: Digits, or the user id of a person who hides the number.
+    :param stops: Whether they are stopped.
+    """
+    word = "stop" if stops else "resume"
+    hides_number = not person.isdecimal()
+    item = {
+        "user_id" if hides_number else "wa_id": person,
+        "detail": f"User requested to {word} marketing messages",
+        "category": "marketing_messages",
+        "value": word,
+        "timestamp": int(time.time()),
+    }
+    contact = {"user_id" if hides_number else "wa_id": person}
+    return _event(number, {"contacts": [contact], "user_preferences": [item]}, field="user_preferences")
 
 
 def message_event(
@@ -87,12 +121,12 @@ def message_event(
     return _event(number, {"contacts": [contact], "messages": [event]})
 
 
-def _event(number: Number, value: JSONObject) -> JSONObject:
+def _event(number: Number, value: JSONObject, field: str = "messages") -> JSONObject:
     """Wrap a value in Meta's envelope on cloud and, by assumption, on the sandbox; on-premise has none."""
     if number.hosting is ON_PREMISE:
         return value
     metadata = {"display_phone_number": number.digits, "phone_number_id": f"1065{number.digits[-11:]}"}
-    change = {"field": "messages", "value": {"messaging_product": "whatsapp", "metadata": metadata, **value}}
+    change = {"field": field, "value": {"messaging_product": "whatsapp", "metadata": metadata, **value}}
     return {"object": "whatsapp_business_account", "entry": [{"id": WABA_ID, "changes": [change]}]}
 
 

@@ -11,7 +11,7 @@ from airflow_provider_d360.emulator.message_rules import (
     message_type,
     recipient_of,
 )
-from airflow_provider_d360.emulator.records import JSONObject
+from airflow_provider_d360.emulator.records import JSONObject, SentMessage
 from airflow_provider_d360.emulator.responses import (
     BLOCKED,
     INVALID,
@@ -41,11 +41,11 @@ def _post_message(context: RequestContext) -> Response:
     elif context.state.strict:
         _check_strictly(context, to, body[kind])
     context.state.raise_if_rejected(to)
-    message_id = context.state.accept(context.number, to, body).message_id
+    sent = context.state.accept(context.number, to, body)
     if context.hosting is CLOUD:
-        return json_response(200, _cloud_response(body, to, message_id))
+        return json_response(200, _cloud_response(sent))
     if context.hosting is ON_PREMISE:
-        return json_response(201, {"messages": [{"id": message_id}], "meta": ON_PREMISE_META})
+        return json_response(201, {"messages": [{"id": sent.message_id}], "meta": ON_PREMISE_META})
     # "does not yet provide response information": https://docs.360dialog.com/docs/sandbox
     return json_response(201, {})
 
@@ -80,10 +80,11 @@ def _check_strictly(context: RequestContext, to: str, content: object) -> None:
         WINDOW_CLOSED.reject("More than 24 hours have passed since the recipient last wrote to this number")
 
 
-def _cloud_response(body: JSONObject, to: str, message_id: str) -> JSONObject:
+def _cloud_response(sent: SentMessage) -> JSONObject:
+    body, to = sent.body, sent.to
     # A business-scoped user id stands for a hidden number, so there is no wa_id.
     contact = {"input": body["to"], "wa_id": to} if body.get("to") else {"input": to, "user_id": to}
-    message = {"id": message_id}
+    message = {"id": sent.message_id}
     if body.get("type") == "template":
-        message["message_status"] = "accepted"
+        message["message_status"] = "held_for_quality_assessment" if sent.held else "accepted"
     return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [message]}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from airflow_provider_d360.api.hosting import Hosting
+from airflow_provider_d360.api.hosting import CLOUD, Hosting
 
 JSONObject = dict[str, Any]
 
@@ -55,6 +56,8 @@ class SentMessage:
     :param key: The API key that it was sent with.
     :param body: The JSON body of the request.
     :param statuses: The statuses so far, in order.
+    :param held: It is held to assess the quality of its template.
+    :param accepted_at: When it was accepted, in Unix seconds.
     """
 
     message_id: str
@@ -63,6 +66,8 @@ class SentMessage:
     key: str
     body: JSONObject
     statuses: tuple[str, ...] = ()
+    held: bool = False
+    accepted_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +102,67 @@ class AccountSettings:
 
     profile: JSONObject = field(default_factory=dict)
     blocked: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class WabaWebhook:
+    """
+    The webhook of the WhatsApp Business Account of the cloud numbers; a change takes effect after a while.
+
+    :param webhook: The webhook in force.
+    :param before: The webhook that reads show while ``unseen_reads`` lasts.
+    :param unseen_reads: How many more reads do not show the change.
+    :param coming: The webhook that takes effect next.
+    :param due: When it takes effect, on the monotonic clock.
+    :param overrides: Remove the webhooks of the numbers then.
+    """
+
+    webhook: Webhook | None = None
+    before: Webhook | None = None
+    unseen_reads: int = 0
+    coming: Webhook | None = None
+    due: float = 0.0
+    overrides: bool = False
+
+    def settle(self, numbers: Iterable[Number]) -> None:
+        """
+        Apply the change if it is due.
+
+        :param numbers: The numbers, whose own webhooks it may remove.
+        """
+        if self.coming is None or time.monotonic() < self.due:
+            return
+        self.webhook, self.coming = self.coming, None
+        for number in numbers:
+            if self.overrides and number.hosting is CLOUD:
+                number.webhook = None
+
+    def read(self) -> Webhook | None:
+        """Return the webhook as the endpoint shows it, which may be the one before the change."""
+        if self.unseen_reads:
+            self.unseen_reads -= 1
+            return self.before
+        return self.webhook
+
+
+@dataclass(slots=True)
+class Rule:
+    """
+    Messages to reject.
+
+    :param code: The error code.
+    :param to: The recipient; everybody when it is ``None``.
+    :param times: How many more messages; all when it is ``None``.
+    """
+
+    code: int
+    to: str | None
+    times: int | None
+
+    def applies(self, to: str) -> bool:
+        """
+        Return True if a message to this recipient is rejected.
+
+        :param to: The recipient.
+        """
+        return self.to in (None, to) and self.times != 0

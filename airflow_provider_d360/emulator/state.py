@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from airflow_provider_d360.api.hosting import CLOUD, Hosting
@@ -15,83 +15,21 @@ from airflow_provider_d360.emulator.deliveries import Agenda, Courier
 from airflow_provider_d360.emulator.media_store import MediaStore
 from airflow_provider_d360.emulator.message_ids import new_message_id
 from airflow_provider_d360.emulator.message_rules import canonical
+from airflow_provider_d360.emulator.policies import Policies, Throughput
 from airflow_provider_d360.emulator.records import (
     AccountSettings,
     Delivery,
     JSONObject,
     Number,
+    Rule,
     SentMessage,
-    Webhook,
+    WabaWebhook,
 )
 from airflow_provider_d360.emulator.responses import Problem
 from airflow_provider_d360.emulator.template_store import TemplateStore
 
 WINDOW_SECONDS = 24 * 3600
-_FIRST_NUMBER = 4930123456700
-
-
-@dataclass(slots=True)
-class WabaWebhook:
-    """
-    The webhook of the WhatsApp Business Account of the cloud numbers; a change takes effect after a while.
-
-    :param webhook: The webhook in force.
-    :param before: The webhook that reads show while ``unseen_reads`` lasts.
-    :param unseen_reads: How many more reads do not show the change.
-    :param coming: The webhook that takes effect next.
-    :param due: When it takes effect, on the monotonic clock.
-    :param overrides: Remove the webhooks of the numbers then.
-    """
-
-    webhook: Webhook | None = None
-    before: Webhook | None = None
-    unseen_reads: int = 0
-    coming: Webhook | None = None
-    due: float = 0.0
-    overrides: bool = False
-
-    def settle(self, numbers: Iterable[Number]) -> None:
-        """
-        Apply the change if it is due.
-
-        :param numbers: The numbers, whose own webhooks it may remove.
-        """
-        if self.coming is None or time.monotonic() < self.due:
-            return
-        self.webhook, self.coming = self.coming, None
-        for number in numbers:
-            if self.overrides and number.hosting is CLOUD:
-                number.webhook = None
-
-    def read(self) -> Webhook | None:
-        """Return the webhook as the endpoint shows it, which may be the one before the change."""
-        if self.unseen_reads:
-            self.unseen_reads -= 1
-            return self.before
-        return self.webhook
-
-
-@dataclass(slots=True)
-class Rule:
-    """
-    Messages to reject.
-
-    :param code: The error code.
-    :param to: The recipient; everybody when it is ``None``.
-    :param times: How many more messages; all when it is ``None``.
-    """
-
-    code: int
-    to: str | None
-    times: int | None
-
-    def applies(self, to: str) -> bool:
-        """
-        Return True if a message to this recipient is rejected.
-
-        :param to: The recipient.
-        """
-        return self.to in (None, to) and self.times != 0
+_FIRST_NUMBER = 442079460000  # of London, and of nobody: Ofcom keeps 020 7946 0000 to 0999 for fiction
 
 
 class State:
@@ -109,6 +47,10 @@ class State:
     :param waba_webhook_unseen_reads: How many reads still show the webhook before it.
     :param strict: Refuse messages that need something which is not here: a template, a file, a reply of the
         recipient within 24 hours. Without it, what the emulator does not know counts as there.
+    :param messages_per_second: Refuse messages that are too fast, as the service does: more than this in any
+        second, in and out together, and more to one person than one in six seconds, 45 of them on credit.
+        Without it, no message is too fast.
+    :param events_at_once: How many events one request to a webhook may carry, when as many wait for it.
     :param on_change: Called with each message when it is accepted, and again at each status.
     """
 
@@ -123,6 +65,8 @@ class State:
         waba_webhook_delay_seconds: float = 0.0,
         waba_webhook_unseen_reads: int = 1,
         strict: bool = False,
+        messages_per_second: float | None = None,
+        events_at_once: int = 1,
         on_change: Callable[[SentMessage], object] | None = None,
     ) -> None:
         self._statuses = events.check_statuses(statuses)
@@ -132,11 +76,13 @@ class State:
         self.waba_webhook_delay_seconds = waba_webhook_delay_seconds
         self.waba_webhook_unseen_reads = waba_webhook_unseen_reads
         self.strict = strict
+        self.messages_per_second = messages_per_second
         self.on_change = on_change
         self._keys = dict(keys)
         self._changed = threading.Condition(threading.RLock())
         self._agenda = Agenda()
         self._courier = Courier(self._changed, self._agenda)
+        self._courier.at_once = events_at_once
         self.reset()
 
     def reset(self) -> None:
@@ -153,6 +99,8 @@ class State:
             self.settings: defaultdict[str, AccountSettings] = defaultdict(AccountSettings)
             self.templates = TemplateStore()
             self.media = MediaStore(next(iter(self.numbers), ""))
+            self.policies = Policies(self.templates)
+            self._throughput = Throughput()
             self._sent: dict[str, SentMessage] = {}
             self._rules: list[Rule] = []
             self._scripts: dict[str, tuple[str, ...]] = {}
@@ -243,7 +191,7 @@ class State:
         self,
         message: str | JSONObject,
         *,
-        sender: str = "4915112345678",
+        sender: str = "447700900123",
         name: str = "Ann",
         reply_to: str | None = None,
         key: str | None = None,
@@ -270,6 +218,7 @@ class State:
             message_id = new_message_id(number.hosting, person, inbound=True)
             event = events.message_event(number, message_id, content, person, name, reply_to)
             self._inbound[number.key, person] = time.monotonic()
+            self._throughput.count(number.key)
             if not self._deliver(number, message_id, event):
                 raise LookupError("The number has no webhook to deliver the message to")
         return message_id
@@ -287,19 +236,46 @@ class State:
 
     def accept(self, number: Number, to: str, body: JSONObject) -> SentMessage:
         """
-        Record a message and schedule its statuses.
+        Record a message and schedule its statuses, which wait for a verdict while it is held.
 
         :param number: The number that sends.
         :param to: The recipient.
         :param body: The body of the request.
+        :raises InvalidError: when the number, or this person, gets too many messages.
         """
         with self._changed:
-            message_id = new_message_id(number.hosting, to)
-            sent = SentMessage(message_id, to, number.hosting.name, number.key, body)
+            if self.messages_per_second is not None:
+                self._throughput.admit(number.key, to, self.messages_per_second)
+            message_id, held = new_message_id(number.hosting, to), self.policies.holds(number, body)
+            code = self.policies.failure(number, to, body)
+            sent = SentMessage(
+                message_id, to, number.hosting.name, number.key, body, held=held, accepted_at=time.time()
+            )
             self._record(sent)
-            for position, status in enumerate(self._scripts.get(to, self._statuses), 1):
-                self._agenda.add(position * self.delay_seconds, partial(self._set_status, message_id, status))
+            if not held:
+                self._schedule(sent, self._script(to) if code is None else (f"failed:{code}",))
             return sent
+
+    def decide_held(self, template: str, code: int | None) -> None:
+        """
+        End the wait of held messages.
+
+        :param template: The name of their template.
+        :param code: The error code that they fail with; None lets them go out.
+        """
+        with self._changed:
+            for sent in self.sent:
+                if sent.held and sent.body["template"]["name"] == template:
+                    self._sent[sent.message_id] = sent = replace(sent, held=False)
+                    self._schedule(sent, self._script(sent.to) if code is None else (f"failed:{code}",))
+
+    def _script(self, to: str) -> tuple[str, ...]:
+        return self._scripts.get(to, self._statuses)
+
+    def _schedule(self, sent: SentMessage, statuses: Sequence[str]) -> None:
+        for position, status in enumerate(statuses, 1):
+            job = partial(self._set_status, sent.message_id, status)
+            self._agenda.add(position * self.delay_seconds, job)
 
     def raise_if_rejected(self, to: str) -> None:
         """
@@ -320,9 +296,10 @@ class State:
             sent = self._sent.get(message_id)
             if sent is None:  # the state was reset
                 return
-            sent = replace(sent, statuses=(*sent.statuses, name))
             number = self.numbers[sent.key]
-            self._deliver(number, message_id, events.status_event(number, sent, name, error))
+            category = self.policies.category(number, sent.body)
+            sent = replace(sent, statuses=(*sent.statuses, name))
+            self._deliver(number, message_id, events.status_event(number, sent, name, error, category))
             self._record(sent)
 
     def _record(self, sent: SentMessage) -> None:

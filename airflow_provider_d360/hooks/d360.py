@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from airflow.sdk import BaseHook
 
 from airflow_provider_d360.api.endpoints import accounts, health, messages, webhooks
-from airflow_provider_d360.api.errors import D360Error
 from airflow_provider_d360.api.hosting import Hosting
-from airflow_provider_d360.compat import get_connection_async
-from airflow_provider_d360.hooks.connections import end_of, open_transport, webhook_headers
+from airflow_provider_d360.hooks.connections import (
+    afind_connection,
+    end_of,
+    find_connection,
+    open_transport,
+    webhook_headers,
+)
 from airflow_provider_d360.hooks.ledgers import find_ledger
 from airflow_provider_d360.hooks.place import current_place
 from airflow_provider_d360.hooks.receiving import receive
@@ -30,10 +34,7 @@ from airflow_provider_d360.transport.settings import ConnectionSettings
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from airflow_provider_d360.api.endpoints.accounts import BlockOutcome, BusinessProfile
     from airflow_provider_d360.api.endpoints.health import Health
-    from airflow_provider_d360.api.endpoints.messages import Sent
-    from airflow_provider_d360.api.endpoints.webhooks import WebhookConfig
     from airflow_provider_d360.api.wire import Call
     from airflow_provider_d360.sending.sender import SendOptions
     from airflow_provider_d360.transport.flows import Flow
@@ -53,8 +54,8 @@ class D360Hook(BaseHook):
     The async methods keep their connections open: end with ``await hook.aclose()``.
 
     :param d360_conn_id: The connection: API key in the password; extras ``hosting``, ``timeout_seconds``,
-        ``max_attempts``, ``messages_per_second``, ``default_region``, ``webhook_username``,
-        ``webhook_password``.
+        ``max_attempts``, ``messages_per_second``, ``default_region``, ``only_to``, ``redirect_to``,
+        ``webhook_username``, ``webhook_password``.
     :param budget_seconds: The time limit of all calls of this hook together, with their waits, counted from
         the moment it is made. By default, each call has a budget of its own: 90 seconds.
     """
@@ -78,6 +79,7 @@ class D360Hook(BaseHook):
 
         :raises D360AuthError: when the connection holds no usable key.
         :raises D360RequestError: when another field of it is wrong.
+        :raises D360UnavailableError: when there is no such connection.
         """
         if self._transport is None:
             self._transport = open_transport(self._connection)
@@ -88,7 +90,7 @@ class D360Hook(BaseHook):
         if self._transport is None:
             async with self._looking_up.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
                 if self._transport is None:
-                    self._transport = open_transport(await get_connection_async(self.d360_conn_id))
+                    self._transport = open_transport(await afind_connection(self.d360_conn_id))
         return self._transport
 
     def send(
@@ -102,7 +104,8 @@ class D360Hook(BaseHook):
         preflight: bool = False,
         biz_opaque_callback_data: str | None = None,
         idempotency_key: str | None = None,
-    ) -> Sent:
+        marketing: bool | None = None,
+    ) -> messages.Sent:
         """
         Send one message. Success means that it was accepted, not that it arrived.
 
@@ -115,14 +118,15 @@ class D360Hook(BaseHook):
         :param recipient_type: ``individual`` or ``group``.
         :param on_newline: ``flatten`` writes newlines, tabs and runs of spaces in template parameters as one
             space; with ``error`` they are an error, as at WhatsApp.
-        :param preflight: Compare a template message with the approved template before it is sent; one more
-            request.
-        :param biz_opaque_callback_data: A string that comes back in each status of the message. At most 512
-            characters; cloud and sandbox only.
+        :param preflight: Compare a template message with the approved template first; one more request.
+        :param biz_opaque_callback_data: A string that comes back in each status; at most 512 characters.
         :param idempotency_key: Names what must be sent once to this recipient, for ever. By default, that is
             this message of the running task in this run (see ``docs/once.md``); outside a task, each call
             sends.
+        :param marketing: Whether it is marketing, which people may have opted out of. By default, a template
+            is what its category says, and other messages are not (``docs/opt-outs.md``).
         :raises D360RequestError: before anything is sent, when the message breaks a documented limit.
+        :raises D360RecipientError: when the recipient opted out, or cannot get it.
         :raises D360RateLimitError: when this number may not send for more than a minute.
         :raises D360AmbiguousError: when the response was lost, so that the message may have been accepted.
         """
@@ -136,6 +140,7 @@ class D360Hook(BaseHook):
             on_newline=on_newline,
             preflight=preflight,
             biz_opaque_callback_data=biz_opaque_callback_data,
+            marketing=marketing,
         )
 
     async def asend(
@@ -145,7 +150,7 @@ class D360Hook(BaseHook):
         *,
         idempotency_key: str | None = None,
         **options: Unpack[SendOptions],
-    ) -> Sent:
+    ) -> messages.Sent:
         """
         Do the same as :meth:`send` without blocking the event loop.
 
@@ -173,7 +178,7 @@ class D360Hook(BaseHook):
         """
         self.call(messages.mark_as_read(self._hosting, message_id, typing=typing))
 
-    def get_webhook(self, level: str = "number") -> WebhookConfig:
+    def get_webhook(self, level: str = "number") -> webhooks.WebhookConfig:
         """
         Read the webhook's URL and headers. The headers are secrets.
 
@@ -277,14 +282,9 @@ class D360Hook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Return whether the connection works, for Airflow's *Test* button, and a text without any secret."""
-        from airflow_provider_d360.hooks.probe import probe
+        from airflow_provider_d360.hooks.probe import test
 
-        try:
-            return self.run(probe)
-        except D360Error as error:
-            return False, str(error)
-        except Exception as error:  # noqa: BLE001 - Airflow shows what is returned, not what is raised
-            return False, f"The connection cannot be read: {type(error).__name__}."
+        return test(self.d360_conn_id, self.run)
 
     @property
     def _hosting(self) -> Hosting:
@@ -292,7 +292,7 @@ class D360Hook(BaseHook):
 
     @cached_property
     def _connection(self) -> Any:
-        return self.get_connection(self.d360_conn_id)
+        return find_connection(self.d360_conn_id)
 
     def _in_time(self, transport: Transport) -> ConnectionSettings:
         """Return a transport's settings with what is left of the hook's budget."""
@@ -314,7 +314,7 @@ class D360Hook(BaseHook):
 
         return widgets()
 
-    def get_business_profile(self) -> BusinessProfile:
+    def get_business_profile(self) -> accounts.BusinessProfile:
         """Read the profile that people see of the business."""
         return self.call(accounts.get_business_profile(self._hosting))
 
@@ -328,7 +328,7 @@ class D360Hook(BaseHook):
         """
         self.call(accounts.set_business_profile(self._hosting, **fields))
 
-    def block_users(self, users: Sequence[str]) -> BlockOutcome:
+    def block_users(self, users: Sequence[str]) -> accounts.BlockOutcome:
         """
         Block people, who can then no longer write to this number. They must have written within 24 hours.
 
@@ -338,7 +338,7 @@ class D360Hook(BaseHook):
         region = self.get_conn().settings.default_region
         return self.call(accounts.block_users(self._hosting, users, default_region=region))
 
-    def unblock_users(self, users: Sequence[str]) -> BlockOutcome:
+    def unblock_users(self, users: Sequence[str]) -> accounts.BlockOutcome:
         """
         Unblock people; cloud only.
 

@@ -9,6 +9,7 @@ as well.
 from __future__ import annotations
 
 from airflow_provider_d360.messages.carousels import Card, carousel, link_card, product_card, reply_card
+from airflow_provider_d360.messages.columns import column
 from airflow_provider_d360.messages.commerce import (
     Amount,
     catalog_message,
@@ -116,6 +117,7 @@ __all__ = [
     "carousel",
     "catalog_button",
     "catalog_message",
+    "column",
     "contact",
     "contacts",
     "copy_code_button",

@@ -22,6 +22,8 @@ from airflow_provider_d360.tasks.received import describe_message
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_d360.messages.values import String
+
 
 class D360ReceiveMessagesOperator(ConcealingOperator):
     """
@@ -109,7 +111,7 @@ class D360MarkAsReadOperator(D360Operator):
     template_fields: Sequence[str] = ("message_id", "d360_conn_id")
     private_fields: ClassVar[frozenset[str]] = frozenset({"message_id"})
 
-    def __init__(self, *, message_id: str, typing: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, message_id: String, typing: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.message_id = message_id
         self.typing = read_flag("typing", typing)

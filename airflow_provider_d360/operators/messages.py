@@ -7,9 +7,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
+from airflow_provider_d360.api.errors import Condition, D360RecipientError
 from airflow_provider_d360.api.privacy import explain, mask_number, short_id
 from airflow_provider_d360.api.recipients import canonical
-from airflow_provider_d360.compat import AirflowFailException, AirflowTaskTimeout, TaskDeferralError
+from airflow_provider_d360.compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    TaskDeferralError,
+)
 from airflow_provider_d360.hooks.ledgers import find_ledger, open_ledger
 from airflow_provider_d360.hooks.place import place_of
 from airflow_provider_d360.sending.flows import send
@@ -37,6 +43,8 @@ from airflow_provider_d360.tasks.tracking import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_d360.messages.values import String
+
 
 class D360SendMessageOperator(D360Operator):
     """
@@ -61,7 +69,7 @@ class D360SendMessageOperator(D360Operator):
 
     :param to: The recipient: a phone number with country code, a business-scoped user id such as
         ``BR.1502…``, or a group id. A number with a leading 0 needs the connection's ``default_region``. What
-        cannot be a number (``4915123456789.0``, ``None``, ``+49 151 23456789 ext 5``) fails the task before
+        cannot be a number (``447700900123.0``, ``None``, ``+44 7700 900123 ext 5``) fails the task before
         anything is uploaded or sent. (templated)
     :param message: A text, anything from :mod:`airflow_provider_d360.messages`, or the same dict written by
         hand. XComArgs and templates may stand anywhere inside. A file named by ``path=`` is uploaded first.
@@ -83,6 +91,9 @@ class D360SendMessageOperator(D360Operator):
     :param idempotency_key: Names what must be sent once to this recipient, in whatever DAG, run or task, for
         ever: ``"invoice {{ params.invoice }}"``. By default, that is a message to this person by this task in
         this run; see ``docs/once.md``. (templated)
+    :param marketing: Whether the message is marketing, which people may have opted out of. By default, a
+        template is what its category says, and other messages are not: see ``docs/opt-outs.md``.
+    :param on_suppressed: When the recipient opted out: ``fail`` the task (default), or ``skip`` it.
     :param wait_for: Wait until the message is ``sent``, ``delivered`` or ``read``; by default, do not wait. A
         message that fails meanwhile fails the task. Statuses come by webhook: the receiver must run and share
         its store with the triggerer. Nothing is sent while the store cannot be read.
@@ -105,15 +116,17 @@ class D360SendMessageOperator(D360Operator):
     def __init__(
         self,
         *,
-        to: str,
-        message: str | Mapping[str, Any],
-        reply_to: str | None = None,
+        to: String,
+        message: String | Mapping[str, Any],
+        reply_to: String | None = None,
         recipient_type: Literal["individual", "group"] = "individual",
         on_newline: Literal["error", "flatten"] = "error",
         preflight: bool = False,
         on_ambiguous: Literal["fail", "resend"] = "fail",
-        resend: bool | str = False,
-        idempotency_key: str | None = None,
+        resend: bool | String = False,
+        idempotency_key: String | None = None,
+        marketing: bool | None = None,
+        on_suppressed: Literal["fail", "skip"] = "fail",
         wait_for: Literal["sent", "delivered", "read"] | None = None,
         wait_timeout: timedelta | float = timedelta(minutes=10),
         on_timeout: Literal["fail", "skip", "accept"] = "fail",
@@ -124,6 +137,7 @@ class D360SendMessageOperator(D360Operator):
         check_choice("recipient_type", recipient_type, "individual", "group")
         check_choice("on_newline", on_newline, "error", "flatten")
         check_choice("on_ambiguous", on_ambiguous, "fail", "resend")
+        check_choice("on_suppressed", on_suppressed, "fail", "skip")
         check_choice("wait_for", wait_for, None, *WAIT_FOR)
         check_choice("on_timeout", on_timeout, "fail", "skip", "accept")
         self.to = to
@@ -135,6 +149,8 @@ class D360SendMessageOperator(D360Operator):
         self.on_ambiguous = on_ambiguous
         self.resend = resend
         self.idempotency_key = idempotency_key
+        self.marketing = None if marketing is None else read_flag("marketing", marketing)
+        self.on_suppressed = on_suppressed
         self.wait_for = wait_for
         self.wait_seconds = read_seconds("wait_timeout", wait_timeout)
         self.on_timeout = on_timeout
@@ -223,7 +239,12 @@ class D360SendMessageOperator(D360Operator):
                 recipient_type=self.recipient_type,
                 on_newline=self.on_newline,
                 preflight=self.preflight,
+                marketing=self.marketing,
             )
+        except D360RecipientError as error:
+            if self.on_suppressed == "skip" and error.detail.condition is Condition.OPTED_OUT:
+                raise AirflowSkipException(str(error)) from None
+            raise
         except AirflowTaskTimeout:
             if resends_unknown or (place and (place.state is not None or open_ledger())):
                 raise  # the next try looks into the ledger

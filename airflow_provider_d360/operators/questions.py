@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_d360.conversations.progress import Due
     from airflow_provider_d360.conversations.spec import Spec
+    from airflow_provider_d360.messages.values import String
     from airflow_provider_d360.sending.identity import Place
     from airflow_provider_d360.store.questions import Question
 
@@ -85,7 +86,7 @@ class D360AskOperator(D360Operator):
         self,
         *,
         to: str | Sequence[str],
-        question: str,
+        question: String,
         choices: Mapping[str, str] | Sequence[str] | None = None,
         answer: Literal["text", "number", "date", "file"] = "text",
         pattern: str | None = None,

@@ -53,5 +53,5 @@ def describe_notices(notices: Sequence[Notice]) -> str:
     """
     lines = [f"WhatsApp reports: {notice.describe()}" for notice in notices[:_MOST_NAMED]]
     if more := len(notices) - len(lines):
-        lines.append(f"And {more} more: see the page WhatsApp messages in Airflow.")
+        lines.append(f"And {more} more: see the page WhatsApp in Airflow.")
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from airflow_provider_d360 import metrics
 from airflow_provider_d360.api.events import Event, MessageEvent, OmittedEvent, UnknownEvent
 from airflow_provider_d360.api.inbound import TAPS
 from airflow_provider_d360.api.notices import NoticeEvent
+from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
 from airflow_provider_d360.receiver.admission import Admission
 from airflow_provider_d360.receiver.announcements import Announcer
 from airflow_provider_d360.receiver.background import Background
@@ -59,6 +60,7 @@ def create_app(
     address_header: str | None = None,
     notify: Callable[[str], object] | None = None,
     measures: bool = False,
+    words: Keywords = DEFAULT_KEYWORDS,
     desk: Background | None = None,
 ) -> Starlette:
     """
@@ -73,13 +75,21 @@ def create_app(
     :param notify: Sends a text to people when WhatsApp reports that something is wrong. Default: nobody is
         told.
     :param measures: Whether to record metrics. Default: no.
+    :param words: The words by which people opt out and in.
     :param desk: Serves taps that no task waits for. Default: nobody does.
     :raises NoCredentialsError: if anybody could deliver.
     """
     admission = Admission(credentials, platform_secret)
     return Starlette(
         routes=routes(
-            store, Credentials(lambda: admission), max_body_bytes, address_header, notify, measures, desk
+            store,
+            Credentials(lambda: admission),
+            max_body_bytes,
+            address_header,
+            notify,
+            measures,
+            words,
+            desk,
         )
     )
 
@@ -91,6 +101,7 @@ def routes(
     address_header: str | None = None,
     notify: Callable[[str], object] | None = None,
     measures: bool = False,
+    words: Keywords = DEFAULT_KEYWORDS,
     desk: Background | None = None,
 ) -> list[BaseRoute]:
     """
@@ -102,10 +113,11 @@ def routes(
     :param address_header: The header in which the proxy passes on the caller's address, if any.
     :param notify: Sends a text to people when WhatsApp reports that something is wrong, if anything does.
     :param measures: Whether to record metrics.
+    :param words: The words by which people opt out and in.
     :param desk: Serves taps that no task waits for, if anything does.
     """
     announcer = Announcer(store, notify) if notify else None
-    receiver = Receiver(store, credentials, max_body_bytes, address_header, announcer, measures, desk)
+    receiver = Receiver(store, credentials, max_body_bytes, address_header, announcer, measures, words, desk)
     if announcer:
         announcer.wake()  # for what another process stored and could not announce
     if desk:
@@ -142,6 +154,7 @@ class Receiver:
     :param address_header: The header in which the proxy passes on the caller's address, if any.
     :param announcer: Tells people what WhatsApp reports as wrong, if anything does.
     :param measures: Whether to record metrics.
+    :param words: The words by which people opt out and in.
     :param desk: Serves taps that no task waits for, if anything does.
     """
 
@@ -153,6 +166,7 @@ class Receiver:
         address_header: str | None,
         announcer: Announcer | None,
         measures: bool,
+        words: Keywords,
         desk: Background | None,
     ) -> None:
         self._announcer, self._desk = announcer, desk
@@ -160,7 +174,7 @@ class Receiver:
         self._credentials = credentials
         self._max_body_bytes = max_body_bytes
         self._address_header = address_header.strip().lower().encode() if address_header else None
-        self._commits = GroupCommit(store, measures=measures)
+        self._commits = GroupCommit(store, words, measures=measures)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="d360-reader")
         self._failed_logins = FailedLogins()
         self._rejected = ThrottledLog(

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from airflow_provider_d360 import metrics
 from airflow_provider_d360.api.events import Event
+from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
 from airflow_provider_d360.receiver.measurements import delivery_seconds
 from airflow_provider_d360.receiver.throttled_log import ThrottledLog
 from airflow_provider_d360.store import Store, StoreError, StoreUnavailableError
@@ -28,11 +29,12 @@ class GroupCommit:
     and at worst, of bodies made for it, 450 MB. If nothing else waits, a delivery of any length is accepted.
 
     :param store: The store.
+    :param words: The words by which people opt out and in.
     :param measures: Whether to measure how long messages took until they were delivered.
     """
 
-    def __init__(self, store: Store, *, measures: bool = False) -> None:
-        self._store, self._measures = store, measures
+    def __init__(self, store: Store, words: Keywords = DEFAULT_KEYWORDS, *, measures: bool = False) -> None:
+        self._store, self._words, self._measures = store, words, measures
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="d360-store")
         self._waiting: list[_Waiting] = []
         self._held_bytes = 0
@@ -96,7 +98,7 @@ class GroupCommit:
     def _write(self, batch: list[_Waiting]) -> None:
         events = [event for events, _, _ in batch for event in events]
         seconds = delivery_seconds(self._store, events) if self._measures else []
-        self._store.add(events, time.time())
+        self._store.add(events, time.time(), self._words)
         for each in seconds:
             metrics.measure(metrics.DELIVERY_TIME, each)
 

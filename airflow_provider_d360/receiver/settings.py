@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from airflow.configuration import conf
 
 from airflow_provider_d360 import metrics
 from airflow_provider_d360.api.errors import D360Error
+from airflow_provider_d360.api.opt_outs import START_WORDS, STOP_WORDS, Keywords, keywords
 from airflow_provider_d360.api.privacy import explain
 from airflow_provider_d360.hooks.connections import webhook_login
 from airflow_provider_d360.receiver.admission import Admission
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+DEFAULT_WORDS = "default"
 log = logging.getLogger(__name__)
 
 
@@ -78,9 +81,35 @@ def configured_routes(conn_ids: Sequence[str] | None = None, store: Store | None
             conf.get("d360", "webhook_address_header", fallback="").strip() or None,
             configured_notify(),
             metrics.is_enabled(),
+            configured_keywords(),
             background_desk(store, get_connection),
         )
     )
+
+
+def configured_keywords() -> Keywords:
+    """
+    Return the words by which people opt out and in: ``[d360] stop_words`` and ``start_words``.
+
+    :raises SettingsError: ``stop_scope`` is neither ``marketing`` nor ``all``.
+    """
+    scope = conf.get("d360", "stop_scope", fallback="marketing").strip().lower()
+    if scope not in ("marketing", "all"):
+        raise SettingsError(f"[d360] stop_scope must be marketing or all, not {scope!r}")
+    stop, start = (
+        conf.get("d360", name, fallback=DEFAULT_WORDS).strip() for name in ("stop_words", "start_words")
+    )
+    return keywords(_words(stop, STOP_WORDS), _words(start, START_WORDS), stops_everything=scope == "all")
+
+
+def _words(setting: str, defaults: Mapping[str, Sequence[str]]) -> list[str]:
+    """Read a list of words; ``default`` among them stands for the list of this package."""
+    words = [word.strip() for word in setting.split(",")]
+    return [
+        each
+        for word in words
+        for each in (itertools.chain(*defaults.values()) if word.lower() == DEFAULT_WORDS else [word])
+    ]
 
 
 def configured_notify() -> Callable[[str], object] | None:

@@ -15,11 +15,14 @@ from airflow_provider_d360.sending.counts import count_sent, counted_errors
 from airflow_provider_d360.sending.media import upload_paths
 from airflow_provider_d360.sending.rates import wait_for_turn
 from airflow_provider_d360.sending.recorded import send_once
+from airflow_provider_d360.sending.redirection import Outgoing, redirect
+from airflow_provider_d360.sending.suppressed import refuse_suppressed
 from airflow_provider_d360.sending.templates import list_templates
 
 if TYPE_CHECKING:
     from airflow_provider_d360.api.endpoints.messages import Sent
     from airflow_provider_d360.api.wire import Call
+    from airflow_provider_d360.sending.record import SendRecord
     from airflow_provider_d360.sending.sender import Sender
     from airflow_provider_d360.transport.flows import Flow
     from airflow_provider_d360.transport.settings import ConnectionSettings
@@ -37,6 +40,7 @@ def send(
     on_newline: str = "error",
     preflight: bool = False,
     biz_opaque_callback_data: str | None = None,
+    marketing: bool | None = None,
 ) -> Flow[Sent]:
     """
     Send one message, unless the ledger knows that it went out: then return what was sent.
@@ -51,30 +55,28 @@ def send(
     :param preflight: Compare a template message with the approved template; one more request.
     :param biz_opaque_callback_data: A string that comes back in each status of the message. By default, a
         random one with which a status proves that a message was accepted whose response was lost.
+    :param marketing: Whether the message is marketing, which people may have opted out of. By default, a
+        template is what its category says, and other messages are not.
     :raises D360RequestError: when the message breaks a documented limit.
+    :raises D360RecipientError: when the recipient opted out, or the connection may not write to them
+        (``only_to``).
     :raises D360RateLimitError: when its turn is too far away.
     :raises D360UnavailableError: when the ledger cannot be read: then nothing was sent.
     :raises D360AmbiguousError: when the message may have been sent, now or earlier.
     """
     with counted_errors(sender.source if sender else "hook"):
         to = canonical(to, recipient_type, default_region=settings.default_region)
-        if not isinstance(preflight, bool):  # "false" would count as true
-            raise D360RequestError(
-                ErrorDetail(
-                    f"preflight must be a boolean, not {type(preflight).__name__}", "Give True or False."
-                )
-            )
+        _check_flag("preflight", preflight)
+        _check_flag("marketing", False if marketing is None else marketing)
         content = read_content(message, on_newline)
         check(content, settings.hosting)
         prepare = partial(
             _prepare,
             settings,
-            to,
-            content,
-            reply_to=reply_to,
-            recipient_type=recipient_type,
+            Outgoing(to, recipient_type, content, reply_to),
             preflight=preflight,
             own_data=biz_opaque_callback_data,
+            marketing=marketing,
         )
         if sender is not None:
             has_own_data = biz_opaque_callback_data or content.get("biz_opaque_callback_data")
@@ -82,32 +84,39 @@ def send(
                 sender = replace(sender, proof_seconds=0.0)
             return (yield from send_once(settings, sender, to, [content, reply_to], prepare))
         call = yield from prepare(None)
-        yield from wait_for_turn(settings, to)
+        yield from wait_for_turn(settings, call.recipient)
         sent: Sent = yield call
         count_sent(sent, "hook")
         return sent
 
 
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):  # "false" would count as true
+        problem = f"{name} must be a boolean, not {type(value).__name__}"
+        raise D360RequestError(ErrorDetail(problem, "Give True or False."))
+
+
 def _prepare(
     settings: ConnectionSettings,
-    to: str,
-    content: Mapping[str, Any],
-    token: str | None,
+    message: Outgoing,
+    record: SendRecord | None,
     *,
-    reply_to: str | None,
-    recipient_type: str,
     preflight: bool,
     own_data: str | None,
+    marketing: bool | None,
 ) -> Flow[Call[Sent]]:
-    """Do what takes other requests, and return the call that sends."""
+    """Refuse people who opted out, do what takes other requests, and return the call that sends."""
+    if record is not None:
+        yield from refuse_suppressed(settings, message.content, marketing, record)
+    message = redirect(settings, message)
     if preflight:
-        approved = yield from list_templates(settings, name=template_name(content))
-        check_template(content, approved)
+        approved = yield from list_templates(settings, name=template_name(message.content))
+        check_template(message.content, approved)
     return messages.send_message(
         settings.hosting,
-        to,
-        (yield from upload_paths(settings, content)),
-        recipient_type=recipient_type,
-        reply_to=reply_to,
-        biz_opaque_callback_data=own_data or token,
+        message.to,
+        (yield from upload_paths(settings, message.content)),
+        recipient_type=message.recipient_type,
+        reply_to=message.reply_to,
+        biz_opaque_callback_data=own_data or (record.token if record else None),
     )

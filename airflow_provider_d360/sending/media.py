@@ -290,10 +290,24 @@ def _on_files(work: Callable[[], T]) -> T:
     raise failure
 
 
+_PROVIDERS = {
+    "abfs": "apache-airflow-providers-microsoft-azure",
+    "gs": "apache-airflow-providers-google",
+    "s3": "apache-airflow-providers-amazon[s3fs]",
+}
+
+
 def _path(path: AnyPath) -> Any:
     """Make a path of a string. Object storage is imported only for addresses such as ``s3://…``."""
     if isinstance(path, str) and "://" in path:
         from airflow.sdk import ObjectStoragePath
+        from airflow.sdk.io import has_fs
 
+        scheme = path.partition("://")[0]
+        if re.fullmatch(r"[a-z][a-z0-9]{0,15}", scheme) and not has_fs(scheme):
+            package = _PROVIDERS.get(scheme, "the Airflow provider that brings it")
+            raise request_error(
+                f"Nothing is installed that reads {scheme}://", f"Install {package} where the task runs."
+            )
         return ObjectStoragePath(path)
     return path if hasattr(path, "open") else Path(path)

@@ -11,7 +11,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from airflow_provider_d360.api.errors import D360AmbiguousError, D360Error, D360UnavailableError, ErrorDetail
+from airflow_provider_d360.api.errors import (
+    Condition,
+    D360AmbiguousError,
+    D360Error,
+    D360UnavailableError,
+    ErrorDetail,
+)
 from airflow_provider_d360.api.privacy import mask_number
 from airflow_provider_d360.sending.identity import identity, next_position
 from airflow_provider_d360.sending.once import Claim, Decision, Verdict, decide
@@ -19,7 +25,10 @@ from airflow_provider_d360.sending.state import TaskState
 from airflow_provider_d360.store import StoreError
 from airflow_provider_d360.store.entries import Entry, OldSender, State
 from airflow_provider_d360.store.ledger import Ledger
+from airflow_provider_d360.store.opt_outs import Suppression
+from airflow_provider_d360.store.rate_leases import RateLeases
 from airflow_provider_d360.store.secret import keyed_hash
+from airflow_provider_d360.store.suppression import Suppressions
 
 if TYPE_CHECKING:
     from airflow_provider_d360.api.endpoints.messages import Sent
@@ -61,6 +70,26 @@ class _StoreBook:
         self._ledger.conclude(token, state, message_id, reason)
 
 
+class OptOutsOfOne:
+    """
+    The list of opt-outs, restricted to one recipient.
+
+    :param suppressions: The list.
+    :param recipient: The recipient.
+    """
+
+    def __init__(self, suppressions: Suppressions, recipient: str) -> None:
+        self._suppressions, self._recipient = suppressions, recipient
+
+    def find(self) -> Suppression | None:
+        """Return the opt-out, whatever it is about; None if there is none."""
+        return self._suppressions.find([self._recipient], marketing=True).get(self._recipient)
+
+    def add(self) -> None:
+        """Write that WhatsApp refused a message because this person stopped marketing messages."""
+        self._suppressions.add_refused(self._recipient, time.time())
+
+
 class SendRecord:
     """
     The record of one send. Its methods block; it is passed to the transport as the call's ``attempts``.
@@ -69,14 +98,35 @@ class SendRecord:
     :ivar is_pending: An intent stands: the message may be on its way.
     :param claim: What is sent, by whom.
     :param books: Where entries are looked up, the one that knows best first.
+    :ivar rate_leases: Where the turns of all processes are leased, if there is such a place.
+    :param opt_outs: Whether the recipient is on the list of opt-outs; None if there is no such list.
     :param is_new: Each send is a message of its own: there is nothing to look up.
     :param required: Send nothing while the ledger cannot be used.
     """
 
-    def __init__(self, claim: Claim, books: Sequence[_Book], *, is_new: bool, required: bool) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        books: Sequence[_Book],
+        opt_outs: OptOutsOfOne | None,
+        rate_leases: RateLeases | None,
+        *,
+        is_new: bool,
+        required: bool,
+    ) -> None:
         self.token = claim.token
         self.is_pending = self._has_begun = False
         self._claim, self._books, self._is_new, self._required = claim, books, is_new, required
+        self._opt_outs = opt_outs
+        self.rate_leases = rate_leases
+
+    def find_opt_out(self) -> Suppression | None:
+        """
+        Return the recipient's opt-out, whatever it is about; None if there is none.
+
+        :raises D360UnavailableError: when the list cannot be read.
+        """
+        return self._use(self._opt_outs.find, None) if self._opt_outs else None
 
     def look(self, *, patient: bool = True) -> Decision:
         """
@@ -126,16 +176,17 @@ class SendRecord:
 
         :param error: Why.
         """
-        if not (self._is_new or self._has_begun):
-            reason = _reason(error)
+        is_suppressed = is_opted_out(error)
+        if not self._has_begun and (is_suppressed or not self._is_new):
+            state = State.SUPPRESSED if is_suppressed else State.REFUSED
             with contextlib.suppress(Exception):  # the task fails with the error itself
                 for book in self._books:
-                    book.change(partial(self._stop, reason))
+                    book.change(partial(self._stop, state, _reason(error)))
 
-    def _stop(self, reason: str, entries: list[Entry]) -> tuple[None, list[Entry]]:
+    def _stop(self, state: State, reason: str, entries: list[Entry]) -> tuple[None, list[Entry]]:
         _, changed = decide(entries, self._claim, time.time())
         new = [entry for entry in changed if entry.id == self._claim.sender.id and entry.intent == self.token]
-        return None, [replace(entry, state=State.REFUSED, reason=reason) for entry in new]
+        return None, [replace(entry, state=state, reason=reason) for entry in new]
 
     def proof(self) -> str | None:
         """Return the message's id if a status has proved that it was accepted; None if none has, so far."""
@@ -157,6 +208,9 @@ class SendRecord:
         state = State.UNKNOWN if isinstance(error, D360AmbiguousError) else State.REFUSED
         self.is_pending = state is State.UNKNOWN
         self._settle(state, None, _reason(error))
+        if self._opt_outs and is_opted_out(error):
+            with contextlib.suppress(StoreError):  # WhatsApp refuses the next message as well
+                self._opt_outs.add()
 
     def accepted(self, sent: Sent) -> None:
         """
@@ -250,7 +304,18 @@ def new_record(
         store_id = ledger.hash("store") if ledger else ""
         contents = content, claim.content
         books.append(TaskState(state, key, hash_by_key, scope, contents, store_id, entry))
-    return SendRecord(claim, books, is_new=what is None, required=sender.required)
+    opt_outs = OptOutsOfOne(ledger.suppressions, to) if ledger else None
+    rate_leases = ledger.rate_leases if ledger else None
+    return SendRecord(claim, books, opt_outs, rate_leases, is_new=what is None, required=sender.required)
+
+
+def is_opted_out(error: Exception) -> bool:
+    """
+    Return whether an error says that the recipient opted out.
+
+    :param error: Any error.
+    """
+    return isinstance(error, D360Error) and error.detail.condition is Condition.OPTED_OUT
 
 
 def _reason(error: Exception) -> str:

@@ -32,7 +32,7 @@ def send_once(
     sender: Sender,
     to: str,
     content: object,
-    prepare: Callable[[str | None], Flow[Call[Sent]]],
+    prepare: Callable[[SendRecord | None], Flow[Call[Sent]]],
 ) -> Flow[Sent]:
     """
     Send a message unless the ledger knows that it went out; then return what was sent.
@@ -41,7 +41,8 @@ def send_once(
     :param sender: Who sends.
     :param to: The recipient, as :func:`~airflow_provider_d360.api.recipients.canonical` returns it.
     :param content: Anything that names the message's content.
-    :param prepare: Returns the call that sends; its argument travels with the message.
+    :param prepare: Returns the call that sends, or raises an error if the recipient opted out. Gets the
+        record of the send, whose token travels with the message; None if there is no record.
     :raises D360UnavailableError: when the ledger cannot be read: then nothing was sent.
     :raises D360AmbiguousError: when the message may have been sent, now or earlier.
     """
@@ -53,8 +54,8 @@ def send_once(
             return known
         try:
             if call is None:
-                call = yield from prepare(record.token if record else None)
-            yield from wait_for_turn(settings, to)
+                call = yield from prepare(record)
+            yield from wait_for_turn(settings, call.recipient, record.rate_leases if record else None)
             if record is None:
                 sent: Sent | None = yield call
             else:

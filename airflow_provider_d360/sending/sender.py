@@ -51,3 +51,4 @@ class SendOptions(TypedDict, total=False):
     on_newline: str
     preflight: bool
     biz_opaque_callback_data: str | None
+    marketing: bool | None

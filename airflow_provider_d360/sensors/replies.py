@@ -19,6 +19,7 @@ from airflow_provider_d360.tasks.sensor import DeferrableSensor
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_d360.messages.values import String
     from airflow_provider_d360.store import InboxMessage, Store
 
 
@@ -44,7 +45,7 @@ class D360ReplySensor(DeferrableSensor):
     template_fields: Sequence[str] = ("message_id",)
     private_fields: ClassVar[frozenset[str]] = frozenset({"message_id"})
 
-    def __init__(self, *, message_id: str, with_numbers: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, message_id: String, with_numbers: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.message_id = message_id
         self.with_numbers = read_flag("with_numbers", with_numbers)

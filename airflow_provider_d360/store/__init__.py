@@ -20,7 +20,8 @@ from airflow_provider_d360.store.database import StoreError, StoreFaultError, St
 from airflow_provider_d360.store.entries import Entry, State
 from airflow_provider_d360.store.incoming import InboxMessage
 from airflow_provider_d360.store.notices import Notice
-from airflow_provider_d360.store.sent import LedgerMessage
+from airflow_provider_d360.store.opt_outs import Scope, Suppression
+from airflow_provider_d360.store.sent import LedgerMessage, Selection
 from airflow_provider_d360.store.statuses import Status
 from airflow_provider_d360.store.store import Store
 
@@ -29,10 +30,13 @@ __all__ = [
     "InboxMessage",
     "LedgerMessage",
     "Notice",
+    "Scope",
+    "Selection",
     "State",
     "Status",
     "Store",
     "StoreError",
     "StoreFaultError",
     "StoreUnavailableError",
+    "Suppression",
 ]

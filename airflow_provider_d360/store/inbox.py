@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, tuple_
 
 from airflow_provider_d360.api.inbound import TAPS
 from airflow_provider_d360.store.cursors import CURSORS, OWN_PREFIX, Cursors, is_unread
@@ -72,8 +73,7 @@ class Inbox:
         received_at = INBOX.c.received_at
         times = (received_at >= since) & (received_at <= time.time() + CLOCK_SKEW_SECONDS)
         query = select(INBOX).where(times, INBOX.c.type != RAW_TYPE).order_by(received_at).limit(limit)
-        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [inbox_message(row) for row in rows]
+        return self._read(query)
 
     def unread(
         self,
@@ -99,8 +99,7 @@ class Inbox:
         if after is not None:
             query = query.where(tuple_(received_at, message_id) > (after.received_at, after.message_id))
         query = query.order_by(received_at, message_id).limit(limit)
-        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [inbox_message(row) for row in rows]
+        return self._read(query)
 
     def find(self, message_ids: Sequence[str]) -> list[InboxMessage]:
         """
@@ -147,8 +146,7 @@ class Inbox:
             .order_by(columns.received_at, columns.message_id)
             .limit(limit)
         )
-        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [inbox_message(row) for row in rows]
+        return self._read(query)
 
     def last_from(self, sender: str) -> float | None:
         """
@@ -159,6 +157,19 @@ class Inbox:
         is_theirs = (INBOX.c.sender == sender) | (INBOX.c.sender_user_id == sender)
         query = select(func.max(INBOX.c.received_at)).where(is_theirs)
         return self._database.read(lambda connection: connection.execute(query).scalar())
+
+    def recent(self, *, since: float, before: float | None = None, limit: int = 100) -> list[InboxMessage]:
+        """
+        Return messages, newest first, for pages. Rows from the future wait for the next purge.
+
+        :param since: Only messages received at this time or later, in Unix seconds.
+        :param before: Only messages received before this time, in Unix seconds; for the next page.
+        :param limit: How many at most.
+        """
+        received_at, end = INBOX.c.received_at, time.time() + CLOCK_SKEW_SECONDS
+        times = (received_at >= since) & (received_at < min(before or end, end))
+        query = select(INBOX).where(times, INBOX.c.type != RAW_TYPE)
+        return self._read(query.order_by(received_at.desc(), INBOX.c.message_id).limit(limit))
 
     def count(self) -> int:
         """Count the rows."""
@@ -186,3 +197,7 @@ class Inbox:
         is_named = ~CURSORS.c.name.startswith(OWN_PREFIX)
         is_kept = exists().where(is_unread() & is_named).correlate(INBOX)
         return delete_rows(self._database, INBOX, (INBOX.c.received_at < older_than) & ~is_kept)
+
+    def _read(self, query: Select[Any]) -> list[InboxMessage]:
+        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [inbox_message(row) for row in rows]

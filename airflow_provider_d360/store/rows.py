@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -29,6 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from airflow_provider_d360.store.database import Database
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 LONGEST_TEXT = 512  # WhatsApp's own limit for biz_opaque_callback_data; it keeps indexes within their limits
 CLOCK_SKEW_SECONDS = 86_400.0  # a time later than that from now was written while a clock was wrong
@@ -85,7 +86,7 @@ def _insert_from_json(table: Table) -> Any:
     return postgresql.insert(table).from_select([c.name for c in table.c], select(values))
 
 
-def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
     """
     Split values into pieces that fit into one statement.
 

@@ -51,6 +51,12 @@ STATUSES = Table(
     Column("billable", Boolean),
 )
 Index("d360_statuses_received_at", STATUSES.c.received_at)
+Index(  # campaigns read the new ones each second
+    "d360_statuses_failed",
+    STATUSES.c.received_at,
+    sqlite_where=STATUSES.c.status == "failed",
+    postgresql_where=STATUSES.c.status == "failed",
+)
 Index(
     "d360_statuses_intent",
     STATUSES.c.intent,

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from sqlalchemy import URL, Connection
 
 from airflow_provider_d360.api.events import Event, StatusEvent
+from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
+from airflow_provider_d360.store.alerts import Alerts
 from airflow_provider_d360.store.arrivals import Arrivals
+from airflow_provider_d360.store.campaign_results import CampaignResults
+from airflow_provider_d360.store.campaign_rows import settle_rows
+from airflow_provider_d360.store.campaign_senders import CampaignSenders
+from airflow_provider_d360.store.campaigns import Campaigns
 from airflow_provider_d360.store.clock import check_clock
-from airflow_provider_d360.store.cooldowns import Cooldowns
 from airflow_provider_d360.store.cursors import Cursors
 from airflow_provider_d360.store.database import Database, RejectedValueError
 from airflow_provider_d360.store.health import Health
@@ -20,12 +26,16 @@ from airflow_provider_d360.store.incoming import inbox_rows
 from airflow_provider_d360.store.ledger import Ledger
 from airflow_provider_d360.store.notices import Notices, notice_rows
 from airflow_provider_d360.store.questions import Questions
+from airflow_provider_d360.store.rate_leases import RateLeases
 from airflow_provider_d360.store.raw import raw_rows
 from airflow_provider_d360.store.rows import Row
 from airflow_provider_d360.store.sent import Messages
 from airflow_provider_d360.store.statuses import Statuses, status_rows
+from airflow_provider_d360.store.suppression import Suppressions
 
 log = logging.getLogger(__name__)
+
+_Table = Statuses | Inbox | Ledger | Alerts | Notices | Suppressions | Campaigns | Cursors | Questions
 
 _LEAST_CHECK_SECONDS = 5.0  # a new store makes its tables in that time on a busy machine, too
 
@@ -34,8 +44,9 @@ class Store:
     """
     The store. Nothing is opened before the first use; threads may share it.
 
-    It keeps no text that we sent, and recipients only masked. The inbox keeps whole numbers and texts that
-    people sent to us, until :meth:`purge` deletes them.
+    It keeps no text that we sent, and recipients only masked, except in alerts that are still to be sent. The
+    inbox keeps whole numbers and texts that people sent to us, until :meth:`purge` deletes them. The list of
+    suppressions keeps whole numbers, for export.
 
     All methods, and those of its tables, raise ``StoreUnavailableError`` while the database stays locked or
     away, and ``StoreFaultError`` when trying again cannot help.
@@ -45,8 +56,13 @@ class Store:
     :ivar inbox: What people sent to us.
     :ivar ledger: What was sent, and what must not be sent again.
     :ivar messages: The same with statuses, for pages.
-    :ivar cooldowns: Which alerts are held back.
+    :ivar alerts: Alerts that are to be sent, and those that are held back.
     :ivar notices: What WhatsApp reports about templates, numbers and accounts.
+    :ivar suppressions: Who asked for no more messages.
+    :ivar rate_leases: When each number may send.
+    :ivar campaigns: One message to many people: what was planned, and the signal that controls it.
+    :ivar campaign_results: What became of the people of a campaign.
+    :ivar campaign_senders: Who sends a campaign, and claims its rows.
     :ivar arrivals: Messages of people, found without their texts.
     :ivar cursors: What named readers have read of the inbox.
     :ivar questions: What was asked, and what came of it.
@@ -66,8 +82,13 @@ class Store:
         self.inbox = Inbox(self._database)
         self.ledger = Ledger(self._database)
         self.messages = Messages(self._database)
-        self.cooldowns = Cooldowns(self._database)
+        self.alerts = Alerts(self._database)
         self.notices = Notices(self._database)
+        self.suppressions = self.ledger.suppressions
+        self.rate_leases = self.ledger.rate_leases or RateLeases(self._database)
+        self.campaigns = Campaigns(self._database)
+        self.campaign_results = CampaignResults(self._database)
+        self.campaign_senders = CampaignSenders(self._database)
         self.arrivals = Arrivals(self._database)
         self.cursors = Cursors(self._database)
         self.questions = Questions(self._database)
@@ -101,9 +122,9 @@ class Store:
         """
         await self._health.acheck(self._check_seconds)
 
-    def add(self, events: Iterable[Event], received_at: float) -> None:
+    def add(self, events: Iterable[Event], received_at: float, words: Keywords = DEFAULT_KEYWORDS) -> None:
         """
-        Store statuses, messages and notices in one transaction; they are committed when this returns.
+        Store statuses, messages, notices and opt-outs in one transaction; it is committed when this returns.
 
         The same event again, in any order and from any process, changes nothing. Unknown events go into the
         inbox as received (see ``store/raw.py``); omitted ones are not stored.
@@ -111,17 +132,19 @@ class Store:
 
         :param events: What the receiver read from deliveries.
         :param received_at: When they were received, in Unix seconds.
+        :param words: The words by which people opt out and in.
         """
         events = list(events)
         statuses = status_rows(events, received_at)
         inbox = inbox_rows(events, received_at) + raw_rows(events, received_at)
         notices = notice_rows(events, received_at)
-        if not statuses and not inbox and not notices:
+        opt_outs = self.suppressions.rows(events, received_at, words)
+        if not statuses and not inbox and not notices and not opt_outs:
             return
         try:
-            self._write(statuses, inbox, notices)
+            self._write(statuses, inbox, notices, opt_outs)
         except RejectedValueError:
-            self._write_one_by_one(statuses, inbox, notices)
+            self._write_one_by_one(statuses, inbox, notices, opt_outs)
 
     def delivery_seconds(self, events: Iterable[Event]) -> list[float]:
         """
@@ -154,7 +177,8 @@ class Store:
             again.
         """
         now = time.time()
-        ends = dict.fromkeys(self._tables(), older_than) | {"ledger": ledger_older_than}
+        ends = dict.fromkeys(self._tables(), older_than)
+        ends |= dict.fromkeys(("ledger", "campaigns"), ledger_older_than)
         return {name: table.purge(ends[name], now) for name, table in self._tables().items()}
 
     def check_clock(self) -> None:
@@ -165,48 +189,58 @@ class Store:
         """
         check_clock(self._database, time.time())
 
-    def _tables(self) -> dict[str, Statuses | Inbox | Ledger | Cooldowns | Notices | Cursors | Questions]:
+    def _tables(self) -> dict[str, _Table]:
         return {
             "statuses": self.statuses,
             "inbox": self.inbox,
             "ledger": self.ledger,
-            "alerts": self.cooldowns,
+            "alerts": self.alerts,
             "notices": self.notices,
+            "suppressions": self.suppressions,
+            "campaigns": self.campaigns,
             "cursors": self.cursors,
             "questions": self.questions,
         }
 
-    def _write(self, statuses: Sequence[Row], inbox: Sequence[Row], notices: Sequence[Row]) -> None:
+    def _write(
+        self,
+        statuses: Sequence[Row] = (),
+        inbox: Sequence[Row] = (),
+        notices: Sequence[Row] = (),
+        opt_outs: Sequence[Row] = (),
+    ) -> None:
         intents = {row["intent"]: row["message_id"] for row in statuses if row["intent"]}
 
         def work(connection: Connection) -> None:
             self.statuses.insert(connection, statuses)
             self.inbox.insert(connection, inbox)
             self.notices.insert(connection, notices)
+            self.suppressions.insert(connection, opt_outs)
             self.ledger.settle(connection, intents)
+            settle_rows(connection, intents)
 
         self._database.write(work)
 
     def _write_one_by_one(
-        self, statuses: Sequence[Row], inbox: Sequence[Row], notices: Sequence[Row]
+        self,
+        statuses: Sequence[Row],
+        inbox: Sequence[Row],
+        notices: Sequence[Row],
+        opt_outs: Sequence[Row],
     ) -> None:
         """Store what the database accepts: one row that it rejects must not prevent the others."""
         for row in statuses:
-            self._write_or_drop("status", statuses=[row])
+            _or_drop("status", partial(self._write, statuses=[row]))
         for row in inbox:
-            self._write_or_drop("message", inbox=[row])
+            _or_drop("message", partial(self._write, inbox=[row]))
         for row in notices:
-            self._write_or_drop("notice", notices=[row])
+            _or_drop("notice", partial(self._write, notices=[row]))
+        for row in opt_outs:
+            _or_drop("opt-out", partial(self._write, opt_outs=[row]))
 
-    def _write_or_drop(
-        self,
-        kind: str,
-        *,
-        statuses: Sequence[Row] = (),
-        inbox: Sequence[Row] = (),
-        notices: Sequence[Row] = (),
-    ) -> None:
-        try:
-            self._write(statuses, inbox, notices)
-        except RejectedValueError as error:
-            log.error("A %s was dropped because the database rejects it: %s", kind, error)
+
+def _or_drop(kind: str, write: Callable[[], None]) -> None:
+    try:
+        write()
+    except RejectedValueError as error:
+        log.error("A %s was dropped because the database rejects it: %s", kind, error)

@@ -54,6 +54,7 @@ T = TypeVar("T")
 _CONNECT_SECONDS = 10.0
 _LARGEST_RESPONSE = 16 * 1024 * 1024
 _AT_ONCE = 8
+_MOST_CONNECTIONS = 500  # a campaign has so many requests under way
 
 
 class Transport:
@@ -270,7 +271,7 @@ class Transport:
     def _new_async_session(self, context: ssl.SSLContext) -> aiohttp.ClientSession:
         import aiohttp
 
-        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
+        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=_MOST_CONNECTIONS))
         # From 3.10 on, aiohttp repeats some requests by itself.  When to repeat is decided in retry() alone.
         session._retry_connection = False
         self._async_session = session

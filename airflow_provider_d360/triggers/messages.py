@@ -118,7 +118,7 @@ async def _open_watch() -> StatusWatch:
     back_off = _FIRST_BACK_OFF_SECONDS
     while True:
         try:
-            return StatusWatch(await _open_store(), _POLL_SECONDS)
+            return StatusWatch(await open_store(), _POLL_SECONDS)
         except Exception as problem:  # noqa: BLE001 - of any secrets backend; every trigger waits for this
             log.warning(
                 "The store's connection cannot be looked up (%s), trying again in %.0f s: see [d360] "
@@ -130,7 +130,8 @@ async def _open_watch() -> StatusWatch:
         back_off = min(2 * back_off, _LONGEST_BACK_OFF_SECONDS)
 
 
-async def _open_store() -> Store:
+async def open_store() -> Store:
+    """Open the store of Airflow's configuration without blocking the event loop."""
     conn_id = conf.get("d360", "store_conn_id", fallback="").strip()
     connection = await get_connection_async(conn_id) if conn_id else None
     return configured_store(lambda _: connection)

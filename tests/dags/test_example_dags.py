@@ -7,9 +7,12 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from importlib.metadata import version as installed
 from pathlib import Path
 
@@ -25,7 +28,7 @@ from scripts.real_airflow import airflow_environment
 from tests.dags.forked_airflow import run_airflow
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
-RECIPIENT = "4915123456789"
+RECIPIENT = "447700900123"
 
 
 def nothing(emulator: Emulator) -> None:
@@ -59,7 +62,7 @@ def _a_template_with_a_value_from_another_task(emulator, output):
 
 
 def _one_message_for_each_recipient(emulator, output):
-    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", "33612345678", RECIPIENT]
+    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", RECIPIENT, "447700900456"]
     assert len({json.dumps(sent.body["text"]) for sent in emulator.sent}) == 1
     assert "3 messages accepted" in output
 
@@ -92,7 +95,7 @@ ERROR = ["ValueError: no orders since midnight"] if installed("apache-airflow") 
 def _one_alert_goes_out(emulator, output):
     (alert,) = emulator.sent
     assert alert.to == RECIPIENT
-    assert "Alert accepted for 49…89" in output
+    assert "Alert accepted for 44…23" in output
     assert alert.body["template"]["name"] == "airflow_alert"
     values = [value["text"] for value in alert.body["template"]["components"][0]["parameters"]]
     assert values[:3] == ["Task failed", "example_d360_alert_on_failure", "load_orders"]
@@ -100,7 +103,7 @@ def _one_alert_goes_out(emulator, output):
 
 
 def _a_document_goes_out_and_another_one_to_two_people(emulator, output):
-    assert sorted(sent.to for sent in emulator.sent) == ["33612345678", RECIPIENT, RECIPIENT]
+    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", RECIPIENT, RECIPIENT]
     names = sorted(sent.body["document"]["filename"] for sent in emulator.sent)
     assert names == ["orders.csv", "orders.csv", "report.csv"]
     (left,) = emulator.media.stored.values()
@@ -144,6 +147,11 @@ def _both_waits_end(emulator, output):
     assert "The recipient has seen it: read" in output
 
 
+def _nothing_was_due(emulator, output):
+    assert "0 sent, 0 kept, 0 given up" in output
+    assert emulator.sent == []
+
+
 def _an_empty_store_stays_empty(emulator, output):
     assert "'statuses': 0" in output
 
@@ -152,6 +160,37 @@ def _the_profile_is_set_and_nobody_stays_blocked(emulator, output):
     assert "The profile says: Open from 9 to 5" in output
     assert "Blocked 1, failed 0" in output
     assert emulator.settings[CLOUD_KEY].blocked == []
+
+
+def _whoever_opted_out_is_skipped(emulator, output):
+    (sent,) = emulator.sent
+    assert sent.to == "4915123456780"
+    assert "asked for no more marketing messages" in output
+
+
+def _five_hundred_customers(emulator: Emulator) -> None:
+    """Fill the database of the connection ``shop``, and let the template of the sale be approved."""
+    with closing(sqlite3.connect(emulator.store_path.parent / "shop.sqlite")) as shop:  # type: ignore[attr-defined]
+        shop.execute("CREATE TABLE customers (id INTEGER, phone TEXT, first_name TEXT)")
+        customers = [(number, f"+49 151 00{number:06}", f"Ann {number}") for number in range(500)]
+        shop.executemany("INSERT INTO customers VALUES (?, ?, ?)", customers)
+        shop.commit()
+    body = {"type": "BODY", "text": "Hello {{1}}, our sale has begun.", "example": {"body_text": [["Ann"]]}}
+    content = {"name": "spring_sale", "language": "en", "category": "MARKETING", "components": [body]}
+    emulator.templates.add(content, status="approved")
+    _statuses_reach_the_store(emulator)
+
+
+def _all_customers_get_one_message(emulator, output):
+    assert Counter(sent.to for sent in emulator.sent) == {f"4915100{number:06}": 1 for number in range(500)}
+    names = {sent.body["template"]["components"][0]["parameters"][0]["text"] for sent in emulator.sent}
+    assert names == {f"Ann {number}" for number in range(500)}
+
+
+def _a_broadcast_reports(emulator, output):
+    _all_customers_get_one_message(emulator, output)
+    assert "500 tried, 0 failed, 0 unknown" in output
+    assert "15100000" not in output
 
 
 def _store_of(emulator: Emulator) -> Store:
@@ -265,6 +304,11 @@ EXPECTATIONS: list[tuple[str, Prepare, Expect]] = [
     ("example_d360_ask_address", _the_customer_answers_at_the_second_try, _the_address_is_saved),
     ("example_d360_keywords", _somebody_and_a_stranger_write, _one_run_is_started),
     ("example_d360_purge_store", nothing, _an_empty_store_stays_empty),
+    ("example_d360_opt_out", nothing, _whoever_opted_out_is_skipped),
+    ("example_d360_deliver_due", nothing, _nothing_was_due),
+    ("example_d360_broadcast", _five_hundred_customers, _a_broadcast_reports),
+    ("example_d360_campaign", _five_hundred_customers, _all_customers_get_one_message),
+    ("example_d360_campaign_shards", _five_hundred_customers, _all_customers_get_one_message),
     ("example_d360_account", nothing, _the_profile_is_set_and_nobody_stays_blocked),
 ]
 Run = Callable[[str, Prepare], "Future[tuple[Emulator, int, str]]"]
@@ -301,6 +345,10 @@ def runs(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         with EmulatorServer(emulator) as server:
             environment = airflow_environment(migrated, dags) | {
                 "AIRFLOW_CONN_D360_DEFAULT": connection_json(server.url, CLOUD_KEY, "cloud"),
+                "AIRFLOW_CONN_SHOP": json.dumps({"conn_type": "sqlite", "host": f"{folder}/shop.sqlite"}),
+                "AIRFLOW_VAR_OPENS": "00:00",
+                "AIRFLOW_VAR_CLOSES": "23:59",
+                "AIRFLOW_VAR_ON_CALL": RECIPIENT,
                 "AIRFLOW__D360__STORE_PATH": str(folder / "d360.sqlite"),
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow.db",
             }
@@ -337,3 +385,12 @@ def test_an_example_is_one_screen_that_explains_itself(file):
     assert len(source.splitlines()) <= 60
     assert "d360_default" in (ast.get_docstring(ast.parse(source)) or "")
     assert f'DAG("{file.stem}"' in source.replace("DAG(\n    ", "DAG(")
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.stem)
+def test_an_example_has_tags_and_sends_nothing_by_itself(file):
+    source = file.read_text()
+    assert 'tags=["example", "whatsapp"]' in source
+    assert re.findall(r"schedule=(None|[^,)]+)", source)[0] == (
+        "None" if "purge" not in file.stem else '"@daily"'
+    )

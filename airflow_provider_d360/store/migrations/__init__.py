@@ -18,6 +18,10 @@ from airflow_provider_d360.store.migrations import (
     m0003_short_ids,
     m0004_ledger,
     m0005_notices,
+    m0006_alerts,
+    m0007_suppression,
+    m0008_rate_leases,
+    m0009_campaigns,
     m0010_conversations,
 )
 
@@ -33,6 +37,10 @@ STEPS: Sequence[Step] = (
     m0003_short_ids.apply,
     m0004_ledger.apply,
     m0005_notices.apply,
+    m0006_alerts.apply,
+    m0007_suppression.apply,
+    m0008_rate_leases.apply,
+    m0009_campaigns.apply,
     m0010_conversations.apply,
 )
 

@@ -1,0 +1,348 @@
+"""
+Sends a campaign: claims rows in batches, posts them as fast as the number may, and writes the outcomes.
+
+One task runs one :class:`CampaignSender` in an event loop; the database works in threads. A row is *intended*
+before its POST begins, and concluded after it. What a process that is killed had claimed becomes *unknown*.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_provider_d360.api.endpoints.messages import Sent, send_message
+from airflow_provider_d360.api.errors import Condition, D360Error, D360UnavailableError, ErrorDetail
+from airflow_provider_d360.api.normalization import normalize
+from airflow_provider_d360.campaigns.control import LONGEST_HELD_SECONDS, MOST_HELD, Watch
+from airflow_provider_d360.campaigns.due import Schedule
+from airflow_provider_d360.campaigns.filling import fill
+from airflow_provider_d360.campaigns.outcomes import (
+    outage_seconds,
+    outcome_of_error,
+    outcome_of_sent,
+    released,
+)
+from airflow_provider_d360.campaigns.pace import Pace
+from airflow_provider_d360.campaigns.planning import may_be_marketing
+from airflow_provider_d360.campaigns.progress import Progress
+from airflow_provider_d360.campaigns.terms import End, Ended, Terms
+from airflow_provider_d360.campaigns.verdicts import Kind, StopRules, verdict_on
+from airflow_provider_d360.campaigns.writing import ResultWriter, in_store
+from airflow_provider_d360.messages import as_message
+from airflow_provider_d360.sending.redirection import Outgoing, redirect
+from airflow_provider_d360.store import StoreError, StoreUnavailableError
+from airflow_provider_d360.store.campaign_rows import DueRow, Outcome, RowState, intent_of
+from airflow_provider_d360.store.campaign_senders import Lease, SupersededError
+
+if TYPE_CHECKING:
+    from airflow_provider_d360.store import Store
+    from airflow_provider_d360.store.campaigns import Campaign
+    from airflow_provider_d360.transport.client import Transport
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_MOST_AT_ONCE = 400
+_PROGRESS_SECONDS = 5.0
+_LEASE_MARGIN_SECONDS = 10.0
+_POLL_SECONDS = 0.5
+_SHORTEST_POLL_SECONDS = 0.05
+_SHORT_WAIT_SECONDS = 30.0  # what is due sooner is waited for in the worker
+_MOST_OUTAGES = 8
+
+
+class CampaignSender:
+    """
+    Sends one campaign, or a shard of it.
+
+    :param store: The store.
+    :param transport: The transport of the campaign's connection.
+    :param campaign: The campaign.
+    :param terms: How to send.
+    """
+
+    def __init__(self, store: Store, transport: Transport, campaign: Campaign, terms: Terms) -> None:
+        self._store, self._transport, self._campaign, self._terms = store, transport, campaign, terms
+        self._settings = transport.settings
+        self._message = campaign.message
+        self._owner = secrets.token_hex(8)
+        self._pace = Pace(store, self._settings, self._owner)
+        self._schedule = Schedule(campaign.settings or {})
+        self._rules = StopRules()
+        self._queue: deque[DueRow] = deque()
+        self._posting: set[asyncio.Task[None]] = set()
+        self._failure: Exception | None = None
+        self._stop_reason: str | None = None
+        self._outages = 0
+        self._not_before = 0.0  # on the monotonic clock, while the service is away
+        self._after = -1
+
+    async def run(self) -> Ended:
+        """
+        Send until there is nothing left, or a signal, a rule or the time ends it.
+
+        :raises D360UnavailableError: when another process sends this part, or the service or the store stays
+            away. Then nothing is lost: run it again.
+        """
+        lease = await self._take()
+        self._watch = Watch(self._store, self._campaign, lease, self._pace)
+        self._progress = Progress(await asyncio.to_thread(self._counts), time.monotonic())
+        self._results = ResultWriter(self._store, lease, self._progress)
+        background = [
+            asyncio.create_task(self._guarded(work))
+            for work in (self._watch.run(), self._results.flush_always(), self._log_always())
+        ]
+        try:
+            await self._watch.load()
+            ended = await self._send_all(lease)
+            await self._finish_posting()
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await self._close()
+        return ended
+
+    async def _take(self) -> Lease:
+        """Become the owner; a process that was killed is waited for until its last message has ended."""
+        seconds = self._settings.timeout_seconds + _LEASE_MARGIN_SECONDS
+        ends = time.monotonic() + seconds + _POLL_SECONDS
+        while True:
+            lease = await asyncio.to_thread(
+                self._store.campaign_senders.take, self._terms.part, self._owner, seconds
+            )
+            if lease is not None:
+                return lease
+            if time.monotonic() > ends:
+                raise D360UnavailableError(
+                    ErrorDetail(
+                        f"Another process is sending the campaign {self._campaign.id!r}",
+                        "Let it finish; or give each task a shard of its own.",
+                    )
+                )
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _send_all(self, lease: Lease) -> Ended:
+        while True:
+            if ended := self._ended():
+                return ended
+            if not self._queue:
+                if not await self._has_room():
+                    continue
+                if not await self._claim(lease) and (ended := await self._idle(lease)):
+                    return ended
+                continue
+            if not await self._may_post():
+                continue
+            row = self._queue.popleft()
+            task = asyncio.create_task(self._post(lease, row))
+            self._posting.add(task)
+            task.add_done_callback(self._posting.discard)
+
+    def _ended(self) -> Ended | None:
+        """Return how this task must end now; None to go on."""
+        if self._failure is not None:
+            raise self._failure
+        if self._watch.is_superseded:
+            raise D360UnavailableError(
+                ErrorDetail(
+                    f"Another process took over the campaign {self._campaign.id!r}, or the store was "
+                    "restored from a copy",
+                    "Run one task for each part of a campaign; see docs/campaigns.md for restored stores.",
+                )
+            )
+        signal = self._watch.signal
+        if self._stop_reason is not None or signal == "stop":
+            return Ended(End.STOPPED, reason=self._stop_reason or self._watch.reason)
+        if signal == "pause":
+            return Ended(End.PAUSED, reason=self._watch.reason)
+        if len(self._watch.held) >= MOST_HELD:
+            return Ended(End.HELD, max(self._watch.held.values()) + LONGEST_HELD_SECONDS)
+        if self._terms.until is not None and time.time() >= self._terms.until:
+            return Ended(End.UNTIL)
+        return None
+
+    @property
+    def _room(self) -> int:
+        """How many more rows may be *intended*: no more than a batch is unknown after a kill."""
+        return self._terms.batch - len(self._queue) - len(self._posting) - self._results.pending
+
+    async def _has_room(self) -> bool:
+        """Wait for room if there is none, and return whether there was."""
+        if self._room > 0:
+            return True
+        if self._posting:
+            await asyncio.wait(self._posting, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await self._results.flush()
+        if self._room <= 0 and not self._posting:  # the store is away
+            await asyncio.sleep(_POLL_SECONDS)
+        return False
+
+    async def _claim(self, lease: Lease) -> bool:
+        """Claim the next rows, and take those out who opted out meanwhile; return whether there were any."""
+        limit = max(1, min(self._room, round(self._pace.per_second)))
+        now = time.time()
+        rows = await self._in_store(
+            self._store.campaign_senders.claim, lease, self._after, limit, now, self._schedule.open_zones(now)
+        )
+        if not rows:
+            return False
+        self._after = rows[-1].number
+        recipients = {row.number: str(json.loads(row.payload)[0]) for row in rows}
+        suppressed = await self._in_store(
+            self._store.suppressions.find,
+            list(recipients.values()),
+            marketing=may_be_marketing(self._campaign),
+        )
+        for row in rows:
+            self._progress.change(RowState.PLANNED, RowState.INTENDED)
+            if opt_out := suppressed.get(recipients[row.number]):
+                self._results.note(
+                    Outcome(row.number, RowState.SUPPRESSED, reason=f"opted out ({opt_out.source})")
+                )
+            else:
+                self._queue.append(row)
+        return True
+
+    async def _idle(self, lease: Lease) -> Ended | None:
+        """There is nothing to claim: wait for what is being sent, or for what is due soon, or end."""
+        if self._posting:
+            await asyncio.wait(self._posting, timeout=_POLL_SECONDS)
+            return None
+        await self._results.flush()
+        self._after = -1
+        left = await self._in_store(self._store.campaign_senders.next_due, lease)
+        now = time.time()
+        at = self._schedule.next_due(left, now)
+        if at is None:
+            return Ended(End.DONE)
+        if at - now > _SHORT_WAIT_SECONDS:
+            return Ended(End.DUE, at)
+        await asyncio.sleep(min(max(at - now, 0.0), _POLL_SECONDS))
+        return None
+
+    async def _may_post(self) -> bool:
+        if len(self._posting) >= _MOST_AT_ONCE:
+            await asyncio.wait(self._posting, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            return False
+        if not self._watch.is_fresh or time.monotonic() < self._not_before:
+            await asyncio.sleep(_SHORTEST_POLL_SECONDS)
+            return False
+        try:
+            has_turn = await self._pace.wait()
+        except StoreUnavailableError as error:
+            log.warning("No moment to send at can be leased, trying again: %s", error)
+            await asyncio.sleep(_POLL_SECONDS)
+            return False
+        return has_turn and self._ended() is None
+
+    async def _post(self, lease: Lease, row: DueRow) -> None:
+        try:
+            kind, outcome = await self._sent(lease, row)
+        except Exception as error:  # noqa: BLE001 - it may be out
+            self._failure = error
+            kind, outcome = Kind.UNKNOWN, Outcome(row.number, RowState.UNKNOWN, reason=type(error).__name__)
+        self._results.note(outcome)
+        if kind is Kind.ACCEPTED:
+            self._outages = 0
+        if kind is Kind.HELD and outcome.message_id is not None:
+            self._watch.held[outcome.message_id] = time.time()
+        reason = self._rules.record(kind)
+        if kind is Kind.STOP:
+            reason = outcome.reason
+        if reason is not None and self._stop_reason is None:
+            await self._stop(reason)
+
+    async def _sent(self, lease: Lease, row: DueRow) -> tuple[Kind, Outcome]:
+        try:
+            call = self._call(lease, row)
+            sent: Sent = await self._transport.aperform(replace(call, single=True))
+            return outcome_of_sent(row, sent)
+        except D360Error as error:
+            problem = error
+        verdict = verdict_on(problem, row.attempts)
+        if verdict.kind is Kind.SLOW_DOWN:
+            await self._pace.slow_down()
+        if verdict.kind is Kind.OUTAGE:
+            self._note_outage(problem)
+        if problem.detail.condition is Condition.OPTED_OUT:
+            to = str(json.loads(row.payload)[0])
+            with suppress(StoreError):  # whoever writes to this person next is told again
+                await in_store(self._store.suppressions.add_refused, to, time.time())
+        return verdict.kind, outcome_of_error(row, problem, verdict, time.time())
+
+    def _call(self, lease: Lease, row: DueRow) -> Any:
+        to, values = json.loads(row.payload)
+        message: Any = fill(self._message, values)
+        intent = intent_of(self._campaign.key, row.number, lease.epoch)
+        if isinstance(self._message, str):  # a column with whole messages
+            message = normalize(as_message(message))
+        out = redirect(self._settings, Outgoing(to, "individual", message))  # on a test system
+        return send_message(self._settings.hosting, out.to, out.content, biz_opaque_callback_data=intent)
+
+    def _note_outage(self, problem: D360Error) -> None:
+        if time.monotonic() < self._not_before:
+            return  # of the same outage
+        self._outages += 1
+        if self._outages > _MOST_OUTAGES:
+            self._failure = problem
+        wait = outage_seconds(self._outages)
+        log.warning("%s Waiting %.0f s.", problem, wait)
+        self._not_before = time.monotonic() + wait
+
+    async def _stop(self, reason: str) -> None:
+        """Stop the campaign for all who send it, by a rule."""
+        self._stop_reason = reason
+        log.error("The campaign stops: %s", reason)
+        try:
+            await asyncio.to_thread(self._store.campaigns.signal, self._campaign.id, "stop", reason)
+        except StoreError as error:
+            self._failure = error
+
+    async def _log_always(self) -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS_SECONDS)
+            log.info("Campaign %s: %s", self._campaign.id, self._progress.line(time.monotonic()))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let an error of background work end the whole."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - whatever it is, sending must not go on without it
+            self._failure = self._failure or error
+
+    async def _in_store(self, work: Callable[..., T], *args: Any, **options: Any) -> T:
+        try:
+            return await in_store(work, *args, **options)
+        except SupersededError:
+            self._watch.is_superseded = True
+            self._ended()
+            raise
+
+    async def _finish_posting(self) -> None:
+        """Let what is being sent end: each request has its time limit."""
+        while self._posting:
+            await asyncio.wait(self._posting, timeout=_POLL_SECONDS)
+
+    async def _close(self) -> None:
+        """Write what is known, return what was not begun, and end the lease."""
+        for task in self._posting:
+            task.cancel()  # its row is intended, and becomes unknown
+        await asyncio.gather(*self._posting, return_exceptions=True)
+        await self._pace.close()
+        for row in self._queue:
+            self._results.note(released(row))
+        self._queue.clear()
+        await self._results.close()
+        log.info("Campaign %s: %s", self._campaign.id, self._progress.line(time.monotonic()))
+
+    def _counts(self) -> dict[RowState, int]:
+        return self._store.campaign_results.counts(self._campaign.key)
