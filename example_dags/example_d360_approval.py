@@ -13,10 +13,10 @@ from airflow.sdk import DAG, task
 
 from airflow_provider_d360.operators.questions import D360ApprovalOperator
 
-ON_CALL = ["+49 151 23456789", "+33 6 12 34 56 78", "+1 202 555 0143"]
+ON_CALL = ["+44 7700 900123", "+44 7700 900456", "+1 (202) 555-0143"]
 
 # [START approval]
-with DAG("example_d360_approval", schedule=None, params={"version": "2.4.0"}):
+with DAG("example_d360_approval", schedule=None, tags=["example", "whatsapp"], params={"version": "2.4.0"}):
     approve = D360ApprovalOperator(
         task_id="approve",
         to=ON_CALL,

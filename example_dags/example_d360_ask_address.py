@@ -18,7 +18,12 @@ from airflow_provider_d360.operators.questions import D360AskOperator
 from airflow_provider_d360.sensors.replies import D360ReplySensor
 
 # [START ask_address]
-with DAG("example_d360_ask_address", schedule=None, params={"to": "+49 151 23456789", "order": "4711"}):
+with DAG(
+    "example_d360_ask_address",
+    schedule=None,
+    tags=["example", "whatsapp"],
+    params={"to": "+44 7700 900123", "order": "4711"},
+):
     ask = D360AskOperator(
         task_id="ask",
         to="{{ params.to }}",

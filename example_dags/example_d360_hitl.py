@@ -15,12 +15,12 @@ from airflow.sdk import DAG, task
 from airflow_provider_d360.notifications.hitl import D360HITLNotifier
 
 # [START hitl]
-with DAG("example_d360_hitl", schedule=None):
+with DAG("example_d360_hitl", schedule=None, tags=["example", "whatsapp"]):
     approve = ApprovalOperator(
         task_id="approve",
         subject="Send the invoices of this month?",
         response_timeout=timedelta(hours=8),
-        notifiers=[D360HITLNotifier(to="+49 151 23456789")],
+        notifiers=[D360HITLNotifier(to="+44 7700 900123")],
     )
     # [END hitl]
 

@@ -17,7 +17,7 @@ from airflow_provider_d360.operators.inbox import D360MarkAsReadOperator, D360Re
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
 from airflow_provider_d360.triggers.inbox import D360InboxTrigger
 
-ALLOWED = ["+49 151 23456789", "+33 6 12 34 56 78"]
+ALLOWED = ["+44 7700 900123", "+44 7700 900456"]
 KEYWORDS = ["deploy", "status"]
 
 # [START keywords]
@@ -26,7 +26,7 @@ commands = Asset(
     watchers=[AssetWatcher(name="inbox", trigger=D360InboxTrigger(cursor="commands", keywords=KEYWORDS))],
 )
 
-with DAG("example_d360_keywords", schedule=[commands], max_active_runs=1):
+with DAG("example_d360_keywords", schedule=[commands], tags=["example", "whatsapp"], max_active_runs=1):
     receive = D360ReceiveMessagesOperator(
         task_id="receive", cursor="commands", keywords=KEYWORDS, senders=ALLOWED, with_numbers=True
     )
@@ -49,5 +49,10 @@ with DAG("example_d360_keywords", schedule=[commands], max_active_runs=1):
     TriggerDagRunOperator.partial(task_id="start").expand_kwargs(order(receive.output))
 
 for keyword in KEYWORDS:
-    with DAG(f"example_d360_keyword_{keyword}", schedule=None, params={"to": "+49 151 23456789"}):
+    with DAG(
+        f"example_d360_keyword_{keyword}",
+        schedule=None,
+        tags=["example", "whatsapp"],
+        params={"to": "+44 7700 900123"},
+    ):
         D360SendMessageOperator(task_id="reply", to="{{ params.to }}", message=f"Done: {keyword}")

@@ -12,7 +12,6 @@ from airflow_provider_d360.api.errors import (
     D360AmbiguousError,
     D360Error,
     D360RecipientError,
-    D360RequestError,
 )
 from airflow_provider_d360.api.privacy import mask_number
 from airflow_provider_d360.conversations.matching import Answer, is_for_another, person_hash, read_answer
@@ -245,7 +244,7 @@ class Messenger:
                 reply_to=due.person.sent.get(ASK) if due.kind != ASK and _may_quote(message) else None,
             )
             message_id, wa_id = sent.message_id, sent.wa_id or sent.user_id
-        except (D360RecipientError, D360RequestError, D360AmbiguousError) as error:
+        except D360Error as error:
             self._judge(error, current, due)
             if due.kind == ASK and not isinstance(error, D360AmbiguousError):
                 self._store.questions.note(question.id, due.person.position, UNDELIVERED, None)
@@ -253,7 +252,7 @@ class Messenger:
         log.info("%s sent to %s", due.occasion.capitalize(), due.person.masked)
 
     def _judge(self, error: D360Error, current: Look, due: Due) -> None:
-        """Raise the error if the question is lost by it."""
+        """Raise the error if the question is lost by it. A reminder that does not go out loses nothing."""
         is_ambiguous = isinstance(error, D360AmbiguousError)
         can_be_recognised = bool(current.spec.choices) or current.spec.takes_next
         has_others = len(current.question.people) > 1 and isinstance(error, D360RecipientError)

@@ -67,6 +67,10 @@ class D360DownloadMediaOperator(D360Operator):
     :param media_id: The id, from a message that your webhook received; valid for 7 days. (templated)
     :param path: A local path or one that ``ObjectStoragePath`` takes. In an existing folder, or one that ends
         with ``/``, the file is named after the id. (templated)
+    :param max_bytes: Refuse a longer file, and keep nothing of it; by default, any length that WhatsApp
+        allows (100 MB).
+    :param mime_types: Refuse other types than these, such as ``["application/pdf"]``; by default, none is
+        refused. What counts is the type that WhatsApp states.
     :param d360_conn_id: The 360dialog connection. (templated)
     """
 
@@ -77,11 +81,19 @@ class D360DownloadMediaOperator(D360Operator):
         *,
         media_id: String,
         path: String | ObjectStoragePath,
+        max_bytes: int | None = None,
+        mime_types: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if max_bytes is not None and (isinstance(max_bytes, bool) or max_bytes < 1):
+            raise ValueError(f"max_bytes is {max_bytes}; it can be 1 or more")
+        if isinstance(mime_types, str):
+            raise ValueError("mime_types is a text; give a list of types")
         self.media_id = media_id
         self.path: Any = path
+        self.max_bytes = max_bytes
+        self.mime_types = mime_types
 
     def execute(self, context: Context) -> str:
         from airflow_provider_d360.sending.media import download_media
@@ -89,7 +101,13 @@ class D360DownloadMediaOperator(D360Operator):
         with fail_at_once(self.d360_conn_id):
             media_id = read_id("media_id", self.media_id, operator=type(self).__name__)
             check_single("path", self.path, operator=type(self).__name__)
-            done = self.hook.run(download_media, media_id, self.path)
+            done = self.hook.run(
+                download_media,
+                media_id,
+                self.path,
+                max_bytes=self.max_bytes,
+                mime_types=self.mime_types,
+            )
         self.log.info("Downloaded %s bytes of media %s", done.media.size, self.media_id)
         return done.path
 

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from airflow_provider_d360.api.attachments import Attachment, attachments, with_ids
 from airflow_provider_d360.api.checks import files
 from airflow_provider_d360.api.endpoints import media
-from airflow_provider_d360.api.errors import D360Error, request_error
+from airflow_provider_d360.api.errors import D360Error, D360RequestError, request_error
 from airflow_provider_d360.api.privacy import explain, file_error
-from airflow_provider_d360.api.wire import Source
+from airflow_provider_d360.api.wire import Sink, Source
 from airflow_provider_d360.sending.roots import allowed
 from airflow_provider_d360.transport.flows import Flow, Work
 
@@ -56,7 +56,14 @@ def upload_media(
     return (yield from _upload(settings, file))
 
 
-def download_media(settings: ConnectionSettings, media_id: str, path: AnyPath) -> Flow[Download]:
+def download_media(
+    settings: ConnectionSettings,
+    media_id: str,
+    path: AnyPath,
+    *,
+    max_bytes: int | None = None,
+    mime_types: Sequence[str] | None = None,
+) -> Flow[Download]:
     """
     Download a file to a path. The path holds the whole file, checked, or what it held before.
 
@@ -66,16 +73,21 @@ def download_media(settings: ConnectionSettings, media_id: str, path: AnyPath) -
     :param media_id: The id, from an upload or from a received message.
     :param path: A local path, or anything that ``ObjectStoragePath`` takes. In an existing folder, or below a
         path that ends with ``/``, the file is named after the id.
+    :param max_bytes: Refuse a longer file; any length by default.
+    :param mime_types: Refuse other types; all are taken by default. What counts is the type that WhatsApp
+        states.
     :raises D360Error: the one of the six that fits.
     """
-    hosting = settings.hosting
+    hosting, limits = settings.hosting, _Limits(max_bytes, mime_types)
     known = media.Media(media_id)
     if hosting.media_by_url:
         known = yield media.get_media(hosting, media_id)
+        limits.check(known)
     target = _Target(path)
     try:
         yield Work(partial(_on_files, target.open))
-        known = yield media.download_media(hosting, known, target)
+        known = yield media.download_media(hosting, known, limits.bounded(target))
+        limits.check(known)
         return Download((yield Work(partial(_on_files, partial(target.finish, known)))), known)
     except Exception:
         yield Work(target.drop)
@@ -141,6 +153,47 @@ class _File:
     name: str
     source: Source
     mime_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What may be downloaded."""
+
+    max_bytes: int | None
+    mime_types: Sequence[str] | None
+
+    def check(self, known: media.Media) -> None:
+        """Raise an error for a file that is too long or of another type."""
+        if self.max_bytes is not None and known.size is not None and known.size > self.max_bytes:
+            raise self._too_long()
+        kind = (known.mime_type or "").partition(";")[0].strip().lower()
+        if self.mime_types is not None and kind not in {one.strip().lower() for one in self.mime_types}:
+            what = kind if kind in files.UPLOADABLE else "of a type"  # any other is foreign text
+            raise request_error(
+                f"The file is {what} that mime_types does not name",
+                "Nothing was kept. Add the type if it is wanted.",
+            )
+
+    def bounded(self, sink: Sink) -> Sink:
+        """Return a sink that takes no more than is allowed: a size may be stated wrongly, or not at all."""
+        return sink if self.max_bytes is None else _Bounded(sink, self.max_bytes, self._too_long)
+
+    def _too_long(self) -> D360RequestError:
+        title = f"The file is longer than {self.max_bytes} bytes (max_bytes)"
+        return request_error(title, "Nothing was kept. Allow more if it is wanted.")
+
+
+class _Bounded:
+    """Takes so many bytes and no more."""
+
+    def __init__(self, sink: Sink, left: int, error: Callable[[], Exception]) -> None:
+        self._sink, self._left, self._error = sink, left, error
+
+    def write(self, data: bytes, /) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            raise self._error()
+        self._sink.write(data)
 
 
 class _Target:

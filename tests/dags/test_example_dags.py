@@ -239,8 +239,8 @@ def _the_first_rejects_and_so_does_the_second(emulator: Emulator) -> None:
 
 
 def _it_is_deployed_by_two(emulator, output):
-    assert [sent.to for sent in emulator.sent] == [RECIPIENT, "33612345678", "12025550143"]
-    assert "Deploying: approved by 49…89 and 12…43" in output
+    assert [sent.to for sent in emulator.sent] == [RECIPIENT, "447700900456", "12025550143"]
+    assert "Deploying: approved by 44…23 and 12…43" in output
 
 
 def _nothing_is_deployed(emulator, output):
@@ -391,6 +391,5 @@ def test_an_example_is_one_screen_that_explains_itself(file):
 def test_an_example_has_tags_and_sends_nothing_by_itself(file):
     source = file.read_text()
     assert 'tags=["example", "whatsapp"]' in source
-    assert re.findall(r"schedule=(None|[^,)]+)", source)[0] == (
-        "None" if "purge" not in file.stem else '"@daily"'
-    )
+    schedules = {"example_d360_purge_store": '"@daily"', "example_d360_keywords": "[commands]"}
+    assert re.findall(r"schedule=(None|[^,)]+)", source)[0] == schedules.get(file.stem, "None")

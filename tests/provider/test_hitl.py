@@ -265,7 +265,7 @@ def test_an_account_without_the_right_says_what_it_needs_and_the_person_gets_the
 
 def test_a_request_that_is_gone_or_was_replaced_is_not_answered(emulator, store, service, desk):
     ask(service)
-    service.ask(["Deploy", "Wait"], time.time() + 60)
+    service.ask(["Deploy", "Wait"], time.time() + 120)
     tap(emulator, store, "Deploy")
     desk.serve()
     assert service.patches == 0

@@ -72,6 +72,43 @@ def test_a_failed_download_is_left_to_airflow_and_a_lost_file_is_not(d360_emulat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("hosting", ["cloud", "on_premise"])
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"max_bytes": len(PDF) - 1}, f"longer than {len(PDF) - 1} bytes"),
+        ({"mime_types": ["image/png"]}, "is application/pdf that mime_types does not name"),
+    ],
+)
+def test_a_file_beyond_the_limits_leaves_nothing_behind(
+    d360_emulator, monkeypatch, tmp_path, hosting, limits, said
+):
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", d360_emulator.connection(hosting))
+    key = next(key for key, number in d360_emulator.numbers.items() if number.hosting.name == hosting)
+    media_id = d360_emulator.media.add(PDF, "application/pdf", key=key)
+    operator = D360DownloadMediaOperator(
+        task_id="down", media_id=media_id, path=str(tmp_path / "x.pdf"), retries=3, **limits
+    )
+    with pytest.raises(AirflowFailException, match=said):
+        operator.execute({})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_within_the_limits_is_kept(d360_emulator, tmp_path):
+    media_id = d360_emulator.media.add(PDF, "application/pdf")
+    path = tmp_path / "x.pdf"
+    D360DownloadMediaOperator(
+        task_id="down", media_id=media_id, path=str(path), max_bytes=len(PDF), mime_types=["Application/PDF"]
+    ).execute({})
+    assert path.read_bytes() == PDF
+
+
+@pytest.mark.parametrize("limits", [{"max_bytes": 0}, {"max_bytes": True}, {"mime_types": "image/png"}])
+def test_a_limit_that_is_none_breaks_the_dag_file(limits):
+    with pytest.raises(ValueError, match=next(iter(limits))):
+        D360DownloadMediaOperator(task_id="down", media_id="1", path="x", **limits)
+
+
 def test_the_sandbox_has_no_media_and_says_so(d360_emulator, monkeypatch, report):
     monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", d360_emulator.connection("sandbox"))
     for operator in (

@@ -97,6 +97,35 @@ def tap(emulator, store, choice, person=ANN, number=-1):
 # One person, one choice
 
 
+def test_a_hundred_questions_that_wait_look_once_each_and_share_one_query(emulator, store, monkeypatch):
+    monkeypatch.setattr(replies, "_POLL_SECONDS", 0.3)
+    triggers = [defer(ask(choices=DEPLOY), context(map_index=number)) for number in range(100)]
+    looks, queries = [], []
+    find_question, find_arrivals = store.questions.__class__.find, store.arrivals.__class__.find
+
+    def looking(self, question_id):
+        looks.append(question_id)
+        return find_question(self, question_id)
+
+    def finding(self, waits):
+        queries.append(len(waits))
+        return find_arrivals(self, waits)
+
+    monkeypatch.setattr(store.questions.__class__, "find", looking)
+    monkeypatch.setattr(store.arrivals.__class__, "find", finding)
+
+    async def wait_a_while():
+        runs = [asyncio.ensure_future(anext(trigger.run())) for trigger in triggers]
+        while len(looks) < 100 or len(queries) < 5:  # noqa: ASYNC110 - of other threads
+            await asyncio.sleep(0.01)
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(wait_a_while(), 60))
+    assert len(looks) == 100
+
+
 def test_a_tap_is_the_answer(emulator, store):
     ctx = context()
     trigger = defer(ask(choices=DEPLOY), ctx)
@@ -422,6 +451,17 @@ def test_a_reminder_goes_to_those_who_have_not_answered_once(emulator, store, cl
     tap(emulator, store, "Deploy", BOB)
     assert task.resume(ctx) == "yes"
     assert len(emulator.sent) == 5
+
+
+def test_a_reminder_that_does_not_go_out_loses_no_question(emulator, store, clock):
+    ctx = context()
+    task = ask(choices=DEPLOY, reminders=[60], wait_timeout=600)
+    defer(task, ctx)
+    clock(61)
+    emulator.reject(131026, to=ANN)
+    defer(task, ctx)
+    tap(emulator, store, "Deploy")
+    assert task.resume(ctx) == "yes"
 
 
 def test_of_several_reminders_that_were_missed_one_is_sent(emulator, store, clock):
