@@ -14,15 +14,12 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_d360.api.endpoints.messages import Sent, send_message
 from airflow_provider_d360.api.errors import D360Error, D360UnavailableError, ErrorDetail
-from airflow_provider_d360.api.normalization import normalize
+from airflow_provider_d360.campaigns.calls import CallMaker
 from airflow_provider_d360.campaigns.control import LONGEST_HELD_SECONDS, MOST_HELD, Watch
 from airflow_provider_d360.campaigns.due import Schedule
-from airflow_provider_d360.campaigns.filling import fill
 from airflow_provider_d360.campaigns.outcomes import (
     outage_seconds,
     outcome_of_error,
@@ -35,7 +32,6 @@ from airflow_provider_d360.campaigns.progress import Progress
 from airflow_provider_d360.campaigns.terms import End, Ended, Terms
 from airflow_provider_d360.campaigns.verdicts import Kind, StopRules, verdict_on
 from airflow_provider_d360.campaigns.writing import ResultWriter, in_store
-from airflow_provider_d360.messages import as_message
 from airflow_provider_d360.store import StoreError, StoreUnavailableError
 from airflow_provider_d360.store.campaign_rows import DueRow, Outcome, RowState, intent_of
 from airflow_provider_d360.store.campaign_senders import Lease, SupersededError
@@ -70,7 +66,7 @@ class CampaignSender:
     def __init__(self, store: Store, transport: Transport, campaign: Campaign, terms: Terms) -> None:
         self._store, self._transport, self._campaign, self._terms = store, transport, campaign, terms
         self._settings = transport.settings
-        self._message = campaign.message
+        self._calls = CallMaker(self._settings.hosting, campaign.message)
         self._owner = secrets.token_hex(8)
         self._pace = Pace(store, self._settings, self._owner)
         self._schedule = Schedule(campaign.settings or {})
@@ -261,9 +257,9 @@ class CampaignSender:
 
     async def _sent(self, lease: Lease, row: DueRow) -> tuple[Kind, Outcome]:
         try:
-            call = self._call(lease, row)
-            sent: Sent = await self._transport.aperform(replace(call, single=True))
-            return outcome_of_sent(row, sent)
+            intent = intent_of(self._campaign.key, row.number, lease.epoch)
+            call = self._calls.call(row.payload, intent)
+            return outcome_of_sent(row, await self._transport.aperform(call))
         except D360Error as error:
             problem = error
         verdict = verdict_on(problem, row.attempts)
@@ -272,14 +268,6 @@ class CampaignSender:
         if verdict.kind is Kind.OUTAGE:
             self._note_outage(problem)
         return verdict.kind, outcome_of_error(row, problem, verdict, time.time())
-
-    def _call(self, lease: Lease, row: DueRow) -> Any:
-        to, values = json.loads(row.payload)
-        message: Any = fill(self._message, values)
-        intent = intent_of(self._campaign.key, row.number, lease.epoch)
-        if isinstance(self._message, str):  # a column with whole messages
-            message = normalize(as_message(message))
-        return send_message(self._settings.hosting, to, message, biz_opaque_callback_data=intent)
 
     def _note_outage(self, problem: D360Error) -> None:
         if time.monotonic() < self._not_before:
