@@ -14,6 +14,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_d360.api.errors import D360Error, D360UnavailableError, ErrorDetail
@@ -73,6 +74,7 @@ class CampaignSender:
         self._rules = StopRules()
         self._queue: deque[DueRow] = deque()
         self._posting: set[asyncio.Task[None]] = set()
+        self._responded = asyncio.Event()
         self._failure: Exception | None = None
         self._stop_reason: str | None = None
         self._outages = 0
@@ -139,7 +141,7 @@ class CampaignSender:
             row = self._queue.popleft()
             task = asyncio.create_task(self._post(lease, row))
             self._posting.add(task)
-            task.add_done_callback(self._posting.discard)
+            task.add_done_callback(self._note_response)
 
     def _ended(self) -> Ended | None:
         """Return how this task must end now; None to go on."""
@@ -174,7 +176,7 @@ class CampaignSender:
         if self._room > 0:
             return True
         if self._posting:
-            await asyncio.wait(self._posting, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await self._wait_for_response()
         await self._results.flush()
         if self._room <= 0 and not self._posting:  # the store is away
             await asyncio.sleep(_POLL_SECONDS)
@@ -209,7 +211,7 @@ class CampaignSender:
     async def _idle(self, lease: Lease) -> Ended | None:
         """There is nothing to claim: wait for what is being sent, or for what is due soon, or end."""
         if self._posting:
-            await asyncio.wait(self._posting, timeout=_POLL_SECONDS)
+            await self._wait_for_response()
             return None
         await self._results.flush()
         self._after = -1
@@ -225,7 +227,7 @@ class CampaignSender:
 
     async def _may_post(self) -> bool:
         if len(self._posting) >= _MOST_AT_ONCE:
-            await asyncio.wait(self._posting, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await self._wait_for_response()
             return False
         if not self._watch.is_fresh or time.monotonic() < self._not_before:
             await asyncio.sleep(_SHORTEST_POLL_SECONDS)
@@ -269,6 +271,16 @@ class CampaignSender:
             self._note_outage(problem)
         return verdict.kind, outcome_of_error(row, problem, verdict, time.time())
 
+    def _note_response(self, task: asyncio.Task[None]) -> None:
+        self._posting.discard(task)
+        self._responded.set()
+
+    async def _wait_for_response(self) -> None:
+        """Wait until the next message that is being sent has ended, or for a moment."""
+        self._responded.clear()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._responded.wait(), _POLL_SECONDS)
+
     def _note_outage(self, problem: D360Error) -> None:
         if time.monotonic() < self._not_before:
             return  # of the same outage
@@ -311,7 +323,7 @@ class CampaignSender:
     async def _finish_posting(self) -> None:
         """Let what is being sent end: each request has its time limit."""
         while self._posting:
-            await asyncio.wait(self._posting, timeout=_POLL_SECONDS)
+            await self._wait_for_response()
 
     async def _close(self) -> None:
         """Write what is known, return what was not begun, and end the lease."""
