@@ -20,6 +20,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    bindparam,
     func,
     or_,
     select,
@@ -277,7 +278,7 @@ def _abandon(connection: Connection, campaign: int, epochs: Collection[int]) -> 
 
 def _failed(connection: Connection, campaign: int, since: float) -> tuple[Status, ...]:
     query = select(STATUSES).where(
-        STATUSES.c.status == "failed",
+        STATUSES.c.status == bindparam("failed", "failed", literal_execute=True),  # SQLite: for its index
         STATUSES.c.received_at >= since,
         STATUSES.c.intent.like(f"campaign.{campaign}.%"),
     )

@@ -651,3 +651,14 @@ def test_a_file_that_cannot_be_read_is_told(emulator, tmp_path, content, problem
     with pytest.raises(AirflowFailException, match=f"The file of the audience cannot be read: .*{problem}"):
         plan(str(path))
     assert with_store(lambda store: store.campaigns.find("spring")) is None
+
+
+def test_messages_of_campaigns_are_counted(emulator, seen):
+    plan(people(5))
+    emulator.reject(131026, to="4915100000002")
+    send()
+    counts: Counter[tuple[str, str | None, str | None]] = Counter()
+    for name, count, tags in seen:
+        counts[name, tags.get("source"), tags.get("error")] += int(count)
+    assert counts["d360.messages.accepted", "campaign", None] == 4
+    assert counts["d360.messages.refused", "campaign", "D360RecipientError"] == 1
