@@ -6,6 +6,7 @@ import sys
 from functools import cache
 from typing import Any
 
+from airflow import sdk
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowRuntimeError
 
@@ -38,8 +39,12 @@ except ImportError:  # before 3.2
 
     CLEARS_ARE_COUNTED = False
 
+# Whether Airflow's address bar follows a page in a frame, so that such a page can be linked to.
+PAGES_HAVE_ADDRESSES = "RetryPolicy" in sdk.__all__  # from 3.3 on
+
 __all__ = [
     "CLEARS_ARE_COUNTED",
+    "PAGES_HAVE_ADDRESSES",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowRuntimeError",
@@ -52,6 +57,7 @@ __all__ = [
     "conf",
     "get_connection_async",
     "has_store",
+    "skip_mixin",
 ]
 
 
@@ -64,6 +70,15 @@ def has_store() -> bool:
     import sqlalchemy
 
     return not sqlalchemy.__version__.startswith("1.")
+
+
+def skip_mixin() -> Any:
+    """Return Airflow's class that skips downstream tasks."""
+    try:
+        from airflow.sdk.bases.skipmixin import SkipMixin
+    except ImportError:  # before 3.2
+        from airflow.providers.standard.utils.skipmixin import SkipMixin  # type: ignore[assignment]
+    return SkipMixin
 
 
 @cache

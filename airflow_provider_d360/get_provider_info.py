@@ -26,8 +26,10 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "360dialog",
                 "python-modules": [
                     "airflow_provider_d360.operators.campaigns",
+                    "airflow_provider_d360.operators.inbox",
                     "airflow_provider_d360.operators.media",
                     "airflow_provider_d360.operators.messages",
+                    "airflow_provider_d360.operators.questions",
                     "airflow_provider_d360.operators.suppression",
                     "airflow_provider_d360.operators.templates",
                     "airflow_provider_d360.operators.webhooks",
@@ -40,6 +42,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_d360.sensors.campaigns",
                     "airflow_provider_d360.sensors.messages",
+                    "airflow_provider_d360.sensors.replies",
                     "airflow_provider_d360.sensors.templates",
                 ],
             }
@@ -49,12 +52,19 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "360dialog",
                 "python-modules": [
                     "airflow_provider_d360.triggers.campaigns",
+                    "airflow_provider_d360.triggers.inbox",
                     "airflow_provider_d360.triggers.messages",
+                    "airflow_provider_d360.triggers.questions",
+                    "airflow_provider_d360.triggers.replies",
                     "airflow_provider_d360.triggers.templates",
                 ],
             }
         ],
-        "notifications": ["airflow_provider_d360.notifications.d360.D360Notifier"],
+        "queues": ["airflow_provider_d360.triggers.queues.D360MessageQueueProvider"],
+        "notifications": [
+            "airflow_provider_d360.notifications.d360.D360Notifier",
+            "airflow_provider_d360.notifications.hitl.D360HITLNotifier",
+        ],
         "config": {"d360": {"description": "WhatsApp through 360dialog.", "options": _OPTIONS}},
         "cli": ["airflow_provider_d360.cli.commands"],
         "connection-types": [
@@ -94,6 +104,12 @@ _OPTIONS = {
     ),
     "alert_opt_out_tag": _option(
         "string", "no-whatsapp-alerts", "DAGs with this tag are left out of these alerts."
+    ),
+    "airflow_conn_id": _option(
+        "string",
+        "",
+        "The connection with Airflow's address and the account of a bot, with which answers on the phone go "
+        "back to human-in-the-loop operators. Without it, their questions hold only a link.",
     ),
     "webhook_enabled": _option("boolean", "False", "Receive deliveries in the API server, under /d360."),
     "webhook_conn_ids": _option(
@@ -153,7 +169,10 @@ _OPTIONS = {
 _FIELD_BEHAVIOUR = {
     "hidden-fields": ["login", "port", "schema", "extra"],
     "relabeling": {"password": "API key", "host": "Base URL"},
-    "placeholders": {"host": "Leave empty for 360dialog's own"},
+    "placeholders": {
+        "password": "The number's key, from the 360dialog Hub: hub.360dialog.com",
+        "host": "Leave empty for 360dialog's own",
+    },
 }
 
 _CONN_FIELDS = {
@@ -176,8 +195,15 @@ _CONN_FIELDS = {
     },
     "messages_per_second": {
         "label": "Messages per second",
-        "description": "How fast one process sends. WhatsApp allows a number 80, and after an upgrade 1,000.",
+        "description": "The limit of the number. A number may send 80; 1,000 need Meta's upgrade and "
+        "360dialog's Premium plan with the High Throughput option.",
         "schema": {"type": ["number", "null"], "minimum": 0.01, "maximum": 1000, "default": 80},
+    },
+    "incoming_share": {
+        "label": "Share of incoming messages",
+        "description": "The part of that limit which is left to incoming messages, because they count, too. "
+        "Only where processes share the limit: in campaigns, and with a PostgreSQL store.",
+        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 0.9, "default": 0.1},
     },
     "default_region": {
         "label": "Default region",
@@ -185,14 +211,29 @@ _CONN_FIELDS = {
         "such numbers are refused.",
         "schema": {"type": ["string", "null"]},
     },
+    "only_to": {
+        "label": "Only to",
+        "description": "For test systems: the only recipients of this connection, separated by commas; "
+        "+49 151* allows all numbers that begin so. Messages to anybody else are refused. Empty: no "
+        "restriction.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "redirect_to": {
+        "label": "Redirect to",
+        "description": "For test systems: a number of yours that gets the messages to anybody else, with a "
+        "line that says for whom they were. Empty: they are refused.",
+        "schema": {"type": ["string", "null"]},
+    },
     "webhook_username": {
         "label": "Webhook user",
-        "description": "The user that 360dialog sends to your webhook, if it requires a login.",
+        "description": "A name of your choice. 360dialog sends it with each delivery to your webhook, and "
+        "the receiver of this package accepts no other. Empty if you receive nothing.",
         "schema": {"type": ["string", "null"]},
     },
     "webhook_password": {
         "label": "Webhook password",
-        "description": "The password of that user.",
+        "description": "A long random password of your choice for that user. 360dialog learns both when "
+        "you configure the webhook.",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
 }

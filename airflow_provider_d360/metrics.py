@@ -76,10 +76,21 @@ NOTICES = Metric(
     ("level",),
     "What WhatsApp reported about templates, numbers and accounts.",
 )
+ALERTS_SENT = Metric("d360.alerts.sent", "counter", (), "Alerts and summaries that reached somebody.")
+ALERTS_HELD = Metric(
+    "d360.alerts.held_back",
+    "counter",
+    ("reason",),
+    "Alerts that were held back: by a cooldown, for a summary, or because another alert had told of it.",
+)
+ALERTS_KEPT = Metric(
+    "d360.alerts.due", "counter", (), "Alerts that could not be sent at once, and are sent later."
+)
 
+ALERTING = (ALERTS_SENT, ALERTS_HELD, ALERTS_KEPT)
 SENDING = (ACCEPTED, HELD, REFUSED, UNKNOWN)
 RECEIVING = (DELIVERIES, LAG, DELIVERY_TIME, NOTICES)
-METRICS = SENDING + RECEIVING
+METRICS = SENDING + RECEIVING + ALERTING
 
 Sink = Callable[[Metric, float, dict[str, str]], None]
 

@@ -16,7 +16,7 @@ try:
 except ImportError:  # before 3.2
     from airflow.plugins_manager import AirflowPlugin  # type: ignore[assignment]
 
-from airflow_provider_d360.urls import URL_PREFIX, messages_path
+from airflow_provider_d360.urls import URL_PREFIX, VIEW_ROUTE, base_path, messages_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SERVER_MODULE = "airflow.api_fastapi.main"  # what every way to start an API server imports
+_TABS = {  # Airflow fills in what stands in braces, and leaves the index of a task that is not mapped
+    "dag": "/dags/{DAG_ID}",
+    "dag_run": "/dags/{DAG_ID}/runs/{RUN_ID}",
+    "task": "/dags/{DAG_ID}/tasks/{TASK_ID}",
+    "task_instance": "/dags/{DAG_ID}/runs/{RUN_ID}/tasks/{TASK_ID}/mapped/{MAP_INDEX}",
+}
 
 
 def is_api_server() -> bool:
@@ -79,29 +85,44 @@ async def _add_routes(router: Router) -> None:
     """Add the pages, which open the store when they are requested, and the receiver if it is enabled."""
     from functools import cache
 
+    from airflow_provider_d360.receiver.alert_delivery import deliver_alerts
     from airflow_provider_d360.receiver.mounting import mount
     from airflow_provider_d360.receiver.settings import configured_routes, open_store
 
     store = cache(open_store)  # an error is not kept, so it is tried again
     try:
-        from airflow_provider_d360.pages.messages import page_routes
+        from airflow_provider_d360.pages.routes import page_routes
 
         router.routes.extend(page_routes(store))
     except Exception as error:  # noqa: BLE001 - it needs names of Airflow's API; the rest must work without
-        log.error("The page of WhatsApp messages is not served: %s", type(error).__name__)
+        log.error("The pages about WhatsApp are not served: %s", type(error).__name__)
     if receives():
         await mount(router, lambda: configured_routes(store=store()))
+        deliver_alerts(open_store)
 
 
-def messages_view() -> dict[str, str]:
-    """Return the entry of the messages page in Airflow's menu; Airflow may live below a path of its own."""
-    return {
-        "name": "WhatsApp messages",
-        "href": messages_path(),
-        "destination": "nav",
-        "category": "browse",
-        "url_route": "whatsapp-messages",
-    }
+def views() -> list[dict[str, str]]:
+    """Return the entry in Airflow's menu, and the tabs of DAGs, runs, tasks and task instances."""
+    look = {"name": "WhatsApp", "icon": _icon("%23161d2d"), "icon_dark_mode": _icon("%23f8fafd")}
+    menu = {"href": messages_path(), "destination": "nav", "category": "browse", "url_route": VIEW_ROUTE}
+    tabs = [
+        {
+            "href": f"{base_path()}{URL_PREFIX}{path}/messages",
+            "destination": destination,
+            "url_route": f"{VIEW_ROUTE}-{destination.replace('_', '-')}",
+        }
+        for destination, path in _TABS.items()
+    ]
+    return [{**look, **view} for view in (menu, *tabs)]
+
+
+def _icon(colour: str) -> str:
+    """Draw a speech bubble, as an address that needs no request."""
+    shape = "%3Cpath d='M4 4h16v12H9l-5 4z' fill='none' stroke-width='2' stroke-linejoin='round'"
+    return (
+        "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E"
+        f"{shape} stroke='{colour}'/%3E%3C/svg%3E"
+    )
 
 
 def is_served() -> bool:
@@ -141,5 +162,5 @@ class D360Plugin(AirflowPlugin):
     fastapi_apps = (
         [{"app": build_app(), "url_prefix": URL_PREFIX, "name": "360dialog"}] if is_served() else []
     )
-    external_views = [messages_view()] if fastapi_apps else []
+    external_views = views() if fastapi_apps else []
     listeners = listeners()

@@ -6,12 +6,14 @@ Needs the connection ``d360_default``. WhatsApp blocks only people who wrote to 
 
 from __future__ import annotations
 
+# [START account]
 from airflow.sdk import DAG, task
 
 from airflow_provider_d360.hooks.d360 import D360Hook
 
-# [START account]
-with DAG("example_d360_account", schedule=None, params={"spammer": "+49 151 23456789"}):
+with DAG(
+    "example_d360_account", schedule=None, tags=["example", "whatsapp"], params={"spammer": "+44 7700 900123"}
+):
 
     @task
     def update_profile() -> None:
@@ -29,4 +31,4 @@ with DAG("example_d360_account", schedule=None, params={"spammer": "+49 151 2345
         D360Hook("d360_default").unblock_users([number])
 
     update_profile() >> block("{{ params.spammer }}") >> unblock("{{ params.spammer }}")
-    # [END account]
+# [END account]

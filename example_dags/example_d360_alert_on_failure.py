@@ -10,22 +10,22 @@ The first failure is told at once. More of the same within an hour are counted, 
 
 from __future__ import annotations
 
+# [START alert_on_failure]
 from airflow.sdk import DAG, task
 
 from airflow_provider_d360.notifications.d360 import D360Notifier
 
-# [START alert_on_failure]
-ON_CALL = "{{ var.value.get('on_call', '+49 151 23456789') }}"
+ON_CALL = "{{ var.value.on_call }}"
 
 with DAG(
     "example_d360_alert_on_failure",
     schedule=None,
+    tags=["example", "whatsapp"],
     default_args={
         "on_failure_callback": D360Notifier(to=ON_CALL, template="airflow_alert", cooldown_seconds=3600),
         "on_success_callback": D360Notifier(to=ON_CALL, template="airflow_alert", only_after_failure=True),
     },
 ):
-    # [END alert_on_failure]
 
     @task
     def load_orders() -> None:
@@ -36,3 +36,4 @@ with DAG(
         print("Cleaned up")
 
     load_orders() >> clean_up()
+# [END alert_on_failure]

@@ -8,13 +8,18 @@ still fail the task.
 
 from __future__ import annotations
 
+# [START branch_on_error]
 from airflow.sdk import DAG, task
 
 from airflow_provider_d360.api.errors import D360RecipientError
 from airflow_provider_d360.hooks.d360 import D360Hook
 
-# [START branch_on_error]
-with DAG("example_d360_branch_on_error", schedule=None, params={"to": "+49 151 23456789"}):
+with DAG(
+    "example_d360_branch_on_error",
+    schedule=None,
+    tags=["example", "whatsapp"],
+    params={"to": "+44 7700 900123"},
+):
 
     @task.branch
     def notify(to: str) -> str:

@@ -10,21 +10,22 @@ unless you say ``replace=True``.
 
 from __future__ import annotations
 
+# [START configure_webhook]
 from airflow.sdk import DAG, task
 
 from airflow_provider_d360.operators.webhooks import D360ConfigureWebhookOperator
 
-# [START configure_webhook]
 with DAG(
     "example_d360_configure_webhook",
     schedule=None,
+    tags=["example", "whatsapp"],
     params={"url": "https://hooks.example.com/whatsapp"},
 ):
     configure = D360ConfigureWebhookOperator(task_id="configure_webhook", url="{{ params.url }}")
-    # [END configure_webhook]
 
     @task
     def report(previous_url: str | None) -> None:
         print(f"Before, deliveries went to {previous_url or 'nobody'}")
 
     report(configure.output)
+# [END configure_webhook]

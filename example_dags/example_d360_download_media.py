@@ -10,6 +10,7 @@ a number whose downloads fail too often may not download for an hour. Hence the 
 
 from __future__ import annotations
 
+# [START download_media]
 import tempfile
 from datetime import timedelta
 
@@ -17,10 +18,10 @@ from airflow.sdk import DAG, task
 
 from airflow_provider_d360.operators.media import D360DownloadMediaOperator
 
-# [START download_media]
 with DAG(
     "example_d360_download_media",
     schedule=None,
+    tags=["example", "whatsapp"],
     params={"folder": f"{tempfile.gettempdir()}/inbox/"},
 ):
 

@@ -7,17 +7,17 @@ and only that one map index fails. Clear the failed index, not the task, to try 
 
 from __future__ import annotations
 
+# [START fan_out]
 from airflow.sdk import DAG, task
 
 from airflow_provider_d360.messages import text
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
 
-# [START fan_out]
-with DAG("example_d360_fan_out", schedule=None, max_active_tasks=4):
+with DAG("example_d360_fan_out", schedule=None, tags=["example", "whatsapp"], max_active_tasks=4):
 
     @task
     def on_call() -> list[str]:
-        return ["+49 151 23456789", "+33 6 12 34 56 78", "+1 (202) 555-0143"]
+        return ["+44 7700 900123", "+44 7700 900456", "+1 (202) 555-0143"]
 
     send = D360SendMessageOperator.partial(
         task_id="send",

@@ -7,10 +7,10 @@ what people wrote to you, so run this, or ``python -m airflow_provider_d360.rece
 
 from __future__ import annotations
 
+# [START purge_store]
 from airflow.sdk import DAG, task
 
-# [START purge_store]
-with DAG("example_d360_purge_store", schedule="@daily", catchup=False):
+with DAG("example_d360_purge_store", schedule="@daily", catchup=False, tags=["example", "whatsapp"]):
 
     @task
     def purge_store() -> dict[str, int]:

@@ -9,6 +9,7 @@ text, under its own name. A file for many people is better uploaded once: the se
 
 from __future__ import annotations
 
+# [START send_document]
 import tempfile
 from pathlib import Path
 
@@ -18,8 +19,12 @@ from airflow_provider_d360.messages import document
 from airflow_provider_d360.operators.media import D360DeleteMediaOperator, D360UploadMediaOperator
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
 
-# [START send_document]
-with DAG("example_d360_send_document", schedule=None, params={"to": "+49 151 23456789"}):
+with DAG(
+    "example_d360_send_document",
+    schedule=None,
+    tags=["example", "whatsapp"],
+    params={"to": "+44 7700 900123"},
+):
 
     @task
     def write_report() -> str:
@@ -33,12 +38,10 @@ with DAG("example_d360_send_document", schedule=None, params={"to": "+49 151 234
         to="{{ params.to }}",
         message=document(path=path, mime_type="text/plain", caption="Yesterday's orders"),
     )
-    # [END send_document]
 
-    # [START upload_once]
     upload = D360UploadMediaOperator(task_id="upload", path=path, mime_type="text/plain")
     send = D360SendMessageOperator.partial(
         task_id="send_to_all", message=document(id=upload.output, filename="orders.csv")
-    ).expand(to=["+49 151 23456789", "+33 6 12 34 56 78"])
+    ).expand(to=["+44 7700 900123", "+1 (202) 555-0143"])
     send >> D360DeleteMediaOperator(task_id="delete", media_id=upload.output)
-    # [END upload_once]
+# [END send_document]

@@ -9,19 +9,20 @@ Start it with other values through *Trigger DAG*, or ``airflow dags test example
 
 from __future__ import annotations
 
+# [START send_message]
 from airflow.sdk import DAG
 
 from airflow_provider_d360.messages import image
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
 
-# [START send_message]
-with DAG("example_d360_send_message", schedule=None, params={"to": "+49 151 23456789"}):
+with DAG(
+    "example_d360_send_message", schedule=None, tags=["example", "whatsapp"], params={"to": "+44 7700 900123"}
+):
     greeting = D360SendMessageOperator(
         task_id="greet",
         to="{{ params.to }}",
         message="Hello! The report of {{ dag_run.run_after | ds }} is ready.",
     )
-    # [END send_message]
 
     # An operator returns the id of its message. Anything in a message may come from another task.
     D360SendMessageOperator(
@@ -30,3 +31,4 @@ with DAG("example_d360_send_message", schedule=None, params={"to": "+49 151 2345
         message=image(link="https://www.example.com/chart.png", caption="Yesterday's orders"),
         reply_to=greeting.output,
     )
+# [END send_message]

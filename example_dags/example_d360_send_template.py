@@ -1,5 +1,5 @@
 """
-Send an approved template every morning: the one kind of message that needs no open 24-hour window.
+Send an approved template: the one kind of message that needs no open 24-hour window.
 
 Needs the connection ``d360_default`` and an approved template ``daily_report`` in English with two
 parameters: "Good morning, {{1}}! {{2}} orders came in yesterday."
@@ -7,19 +7,17 @@ parameters: "Good morning, {{1}}! {{2}} orders came in yesterday."
 
 from __future__ import annotations
 
-import pendulum
+# [START send_template]
 from airflow.sdk import DAG, task
 
 from airflow_provider_d360.messages import template
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
 
-# [START send_template]
 with DAG(
     "example_d360_send_template",
-    schedule="0 7 * * *",
-    start_date=pendulum.datetime(2026, 1, 1, tz="Europe/Berlin"),
-    catchup=False,
-    params={"to": "+49 151 23456789", "name": "Ada"},
+    schedule=None,  # of yours: "0 7 * * *"
+    tags=["example", "whatsapp"],
+    params={"to": "+44 7700 900123", "name": "Ada"},
 ):
 
     @task

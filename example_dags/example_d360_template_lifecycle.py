@@ -7,6 +7,7 @@ triggerer, where it takes no worker, and fails with the reason when WhatsApp say
 
 from __future__ import annotations
 
+# [START template_lifecycle]
 from airflow.sdk import DAG
 
 from airflow_provider_d360.messages import template
@@ -22,8 +23,12 @@ from airflow_provider_d360.sensors.templates import D360TemplateApprovedSensor
 GREETING = {"type": "BODY", "text": "Hello {{1}}, welcome!", "example": {"body_text": [["Ada"]]}}
 FOOTER = {"type": "FOOTER", "text": "Example Ltd."}
 
-# [START template_lifecycle]
-with DAG("example_d360_template_lifecycle", schedule=None, params={"to": "+49 151 23456789"}):
+with DAG(
+    "example_d360_template_lifecycle",
+    schedule=None,
+    tags=["example", "whatsapp"],
+    params={"to": "+44 7700 900123"},
+):
     create = D360CreateTemplateOperator(
         task_id="create", name="welcome", language="en_US", category="UTILITY", components=[GREETING]
     )
@@ -34,11 +39,9 @@ with DAG("example_d360_template_lifecycle", schedule=None, params={"to": "+49 15
         task_id="send", to="{{ params.to }}", message=template("welcome", "en_US", body=["Ada"])
     )
     create >> approved >> send
-    # [END template_lifecycle]
 
-    # [START template_change]
     edit = D360EditTemplateOperator(task_id="edit", template_id=create.output, components=[GREETING, FOOTER])
     look = D360ListTemplatesOperator(task_id="list", name="welcome")
     delete = D360DeleteTemplateOperator(task_id="delete", name="welcome")
     send >> edit >> look >> delete
-    # [END template_change]
+# [END template_lifecycle]

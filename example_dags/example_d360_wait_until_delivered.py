@@ -8,6 +8,7 @@ task, with the reason and what to do about it.
 
 from __future__ import annotations
 
+# [START wait_until_delivered]
 from datetime import timedelta
 
 from airflow.sdk import DAG, task
@@ -16,8 +17,12 @@ from airflow_provider_d360.messages import text
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
 from airflow_provider_d360.sensors.messages import D360MessageStatusSensor
 
-# [START wait_until_delivered]
-with DAG("example_d360_wait_until_delivered", schedule=None, params={"to": "+49 151 23456789"}):
+with DAG(
+    "example_d360_wait_until_delivered",
+    schedule=None,
+    tags=["example", "whatsapp"],
+    params={"to": "+44 7700 900123"},
+):
     send = D360SendMessageOperator(
         task_id="send",
         to="{{ params.to }}",
@@ -26,7 +31,6 @@ with DAG("example_d360_wait_until_delivered", schedule=None, params={"to": "+49 
         wait_timeout=timedelta(minutes=10),
         on_timeout="fail",
     )
-    # [END wait_until_delivered]
 
     # Somebody else's patience may be longer: a sensor waits for any message, by its id.
     read = D360MessageStatusSensor(
@@ -38,3 +42,4 @@ with DAG("example_d360_wait_until_delivered", schedule=None, params={"to": "+49 
         print(f"The recipient has seen it: {status}")
 
     report(read.output)
+# [END wait_until_delivered]

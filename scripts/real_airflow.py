@@ -97,6 +97,24 @@ class RealAirflow:
 
         self.wait(both_alive, "the second scheduler", START_SECONDS)
 
+    def kill(self, component: str) -> None:
+        """
+        Kill a component with all its children, and start another one.
+
+        :param component: ``api-server``, ``dag-processor``, ``scheduler`` or ``triggerer``.
+        """
+        title = component.replace("-", "_")
+        (process,) = (
+            one
+            for one in session_of(self.leader)
+            if one.ppid() == self.leader
+            and (one.cmdline()[-1] == component or one.cmdline()[0].startswith(f"airflow {title} "))
+        )
+        for one in [process, *process.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        self._start(self._stack, self.home / f"{component}.log", component)
+
     def run(self, dag_id: str, conf: Mapping[str, Any] | None = None, timeout_seconds: float = 120) -> str:
         """Unpause a DAG, start a run of it, wait for its end, and return the id of the run."""
         run_id = self.start_run(dag_id, conf)

@@ -97,7 +97,7 @@ def test_the_architecture_page_is_linked_and_shows_every_layer():
     contract = re.search(
         r'name = "Upper layers.*?layers = \[\n(.*?)\n\]', (ROOT / "pyproject.toml").read_text(), re.S
     )
-    picture = re.search(r"```\n(.*?)```", page, re.S)
+    picture = re.search(r"```text\n(.*?)```", page, re.S)
     assert contract
     assert picture
     layers = re.findall(r'"(.*)"', contract[1])

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -84,6 +85,50 @@ def test_the_wheel_and_the_source_archive_would_be_accepted_by_an_index(wheel):
         [sys.executable, "-m", "twine", "check", "--strict", *archives], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_wheel_names_its_addresses_and_its_readme_has_no_relative_link(wheel):
+    name = f"airflow_provider_d360-{airflow_provider_d360.__version__}.dist-info"
+    metadata = zipfile.ZipFile(wheel).read(f"{name}/METADATA").decode()
+    urls = dict(re.findall(r"^Project-URL: (\w+), (https://\S+)$", metadata, re.M))
+    assert urls.keys() == {"Documentation", "Source", "Issues", "Changelog"}
+    assert f"]({urls['Documentation']}/once.html)" in metadata
+    assert re.findall(r"\]\((?!https://)[^)]*\)", metadata) == []
+
+
+def test_the_source_archive_builds_the_same_wheel(wheel, tmp_path):
+    archive = next(wheel.parent.glob("*.tar.gz"))
+    with tarfile.open(archive) as files:
+        files.extractall(tmp_path, filter="data")
+    (folder,) = tmp_path.iterdir()
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, folder],
+        check=True,
+        capture_output=True,
+    )
+    again = next(tmp_path.glob("*.whl"))
+    assert sorted(zipfile.ZipFile(again).namelist()) == sorted(zipfile.ZipFile(wheel).namelist())
+
+
+def test_the_examples_come_with_the_wheel(clean_bin, tmp_path):
+    subprocess.run(
+        [clean_bin / "python", "-m", "airflow_provider_d360", "examples", "dags"],
+        check=True, capture_output=True, cwd=tmp_path, env={"AIRFLOW_HOME": str(tmp_path)},
+    )  # fmt: skip
+    copied = {file.name: file.read_text() for file in (tmp_path / "dags").iterdir()}
+    assert copied == {file.name: file.read_text() for file in (ROOT / "example_dags").glob("*.py")}
+
+
+def test_airflow_names_the_address_of_the_documentation(clean_bin, tmp_path):
+    code = (
+        "from airflow.providers_manager import ProvidersManager\n"
+        "print(ProvidersManager().providers['airflow-provider-d360'].data['documentation-url'])"
+    )
+    done = subprocess.run(
+        [clean_bin / "python", "-c", code],
+        check=True, capture_output=True, text=True, cwd=tmp_path, env={"AIRFLOW_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1].startswith("https://")
 
 
 def test_airflow_sees_the_wheel_without_the_source_tree(clean_bin, tmp_path):

@@ -1,1 +1,1 @@
-"""Alerts: their content, their cooldowns, their delivery."""
+"""Alerts: their content, their groups, their delivery."""

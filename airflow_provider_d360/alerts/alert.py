@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -41,7 +42,19 @@ TEST = AlertEvent("test", "Test of the alerts", "🔵")
 BROKEN_FILE = AlertEvent("broken_file", "DAG file cannot be read", "🔴", is_problem=True)
 DEADLINE = AlertEvent("deadline", "Deadline missed", "⏰", is_problem=True)
 
+MORE_FAILED = AlertEvent("more_failed", "More tasks failed", "🔴", is_problem=True)
+MORE_RETRIES = AlertEvent("more_retries", "More tasks failed and will be retried", "🟡", is_problem=True)
+
+EVENTS = {
+    event.name: event
+    for event in (
+        *(FAILED, RETRY, SUCCEEDED, SKIPPED, STARTED, WAITING, RECOVERED, DAG_FAILED, DAG_SUCCEEDED),
+        *(DAG_RECOVERED, TEST, BROKEN_FILE, DEADLINE, MORE_FAILED, MORE_RETRIES),
+    )
+}
 _RECOVERY = {SUCCEEDED: RECOVERED, DAG_SUCCEEDED: DAG_RECOVERED}
+_MORE = {FAILED: MORE_FAILED, DAG_FAILED: MORE_FAILED, RETRY: MORE_RETRIES}
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,7 @@ class Alert:
     :param kind: The class of the error, or why a DAG failed; part of the cooldown's key.
     :param details: The reason, in one line.
     :param link: The URL of the log or the run.
+    :param run_link: The URL of the run.
     """
 
     event: AlertEvent
@@ -73,6 +87,7 @@ class Alert:
     kind: str = ""
     details: str = ""
     link: str = ""
+    run_link: str = ""
 
     @property
     def where(self) -> str:
@@ -97,6 +112,25 @@ def recovered(alert: Alert, since: float, held: int) -> Alert:
     if held:
         details = f"{details}; {held} more {'were' if held > 1 else 'was'} held back"
     return replace(alert, event=_RECOVERY[alert.event], details=details)
+
+
+def summary(alert: Alert, labels: Sequence[str]) -> Alert:
+    """
+    Return the alert about further failures of a run, which names the first five.
+
+    :param alert: Any alert about the run.
+    :param labels: The names of the tasks that failed, oldest first.
+    """
+    names = ", ".join(labels[:_MOST_NAMED])
+    rest = len(labels) - _MOST_NAMED
+    more = f" and {rest} others" if rest > 0 else ""
+    return Alert(
+        event=_MORE[alert.event],
+        dag=alert.dag,
+        run=alert.run,
+        details=f"{len(labels)} more: {names}{more}",
+        link=alert.run_link,
+    )
 
 
 def moment(at: float | datetime) -> str:

@@ -14,6 +14,7 @@ from airflow_provider_d360.api.recipients import canonical
 from airflow_provider_d360.sending import flows
 from airflow_provider_d360.sending.content import check, read_content
 from airflow_provider_d360.sending.media import upload_paths
+from airflow_provider_d360.sending.redirection import is_refused
 from airflow_provider_d360.transport.flows import Flow, Together
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def _upload(settings: ConnectionSettings, alert: PreparedAlert) -> Flow[Prepared
     """Upload the files of the message, once for all recipients."""
     if isinstance(alert.message, str) or not attachments(alert.message):
         return alert
+    if all(_is_refused(settings, to) for to in alert.recipients):
+        return alert  # each send says so
     try:
         content = read_content(alert.message, "flatten")
         check(content, settings.hosting)
@@ -133,6 +136,13 @@ def _upload(settings: ConnectionSettings, alert: PreparedAlert) -> Flow[Prepared
         if default is None:
             raise
         return replace(alert, message=default)
+
+
+def _is_refused(settings: ConnectionSettings, to: str) -> bool:
+    try:
+        return is_refused(settings, canonical(to, default_region=settings.default_region))
+    except D360RequestError:
+        return True
 
 
 def _next(alert: PreparedAlert, message: Message, error: D360Error) -> Message | None:

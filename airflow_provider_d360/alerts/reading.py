@@ -60,7 +60,7 @@ def read(
         return _read_deadline(context, base_url)
     if context.get("reason") is not None or context.get("ti") is None:
         return _read_dag(context, base_url, has_failed_task=has_failed_task)
-    return _read_task(context, redact)
+    return _read_task(context, base_url, redact)
 
 
 def is_running(context: Mapping[str, Any]) -> bool:
@@ -75,7 +75,7 @@ def is_running(context: Mapping[str, Any]) -> bool:
     return about_a_task and _task_event(context).is_running
 
 
-def _read_task(context: Mapping[str, Any], redact: Callable[[str], str]) -> Alert:
+def _read_task(context: Mapping[str, Any], base_url: str, redact: Callable[[str], str]) -> Alert:
     ti = context["ti"]
     index = getattr(ti, "map_index", -1)
     kind, details = read_error(context.get("exception"), redact)
@@ -97,6 +97,7 @@ def _read_task(context: Mapping[str, Any], redact: Callable[[str], str]) -> Aler
         kind=kind,
         details=details,
         link=link,
+        run_link=_run_link(base_url, ti.dag_id, ti.run_id),
     )
 
 
@@ -130,6 +131,7 @@ def _read_dag(context: Mapping[str, Any], base_url: str, *, has_failed_task: boo
         kind=reason if failed else "",
         details=capitalised(_REASONS.get(reason, flat(reason))) if failed else "",
         link=_run_link(base_url, dag_id, run),
+        run_link=_run_link(base_url, dag_id, run),
     )
 
 

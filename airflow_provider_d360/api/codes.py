@@ -72,7 +72,7 @@ _UNCERTAIN = Meaning(D360AmbiguousError, "Look for the message's status before s
 _UNREACHABLE = Meaning(D360RecipientError, "Reach this recipient on another channel.")
 _WINDOW = Meaning(
     D360RecipientError,
-    "More than 24 hours have passed since the recipient last wrote; send an approved template instead.",
+    "Send an approved template instead: more than 24 hours have passed since the recipient last wrote.",
     condition=Condition.WINDOW_CLOSED,
 )
 _TEMPLATE_STATE = Meaning(
@@ -151,7 +151,9 @@ META: dict[int, Meaning] = {
         D360RecipientError, "Sender and recipient are the same number; choose another recipient."
     ),
     131026: Meaning(
-        D360RecipientError, "The recipient is not on WhatsApp, has an old app or has not accepted its terms."
+        D360RecipientError,
+        "Ask for another number, or use another channel: the recipient is not on WhatsApp, has an old app or "
+        "has not accepted its terms.",
     ),
     131030: Meaning(D360RecipientError, "Add the recipient to the test number's list of allowed numbers."),
     **dict.fromkeys((131047, 470), _WINDOW),

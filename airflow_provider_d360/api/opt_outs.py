@@ -89,8 +89,10 @@ def normalized(word: str) -> str:
 
     :param word: A word or several.
     """
-    decomposed = unicodedata.normalize("NFKD", word.casefold())
-    letters = "".join(ch for ch in decomposed if not unicodedata.combining(ch))
+    letters = word.casefold()
+    if not letters.isascii():
+        decomposed = unicodedata.normalize("NFKD", letters)
+        letters = "".join(ch for ch in decomposed if not unicodedata.combining(ch))
     return _BETWEEN.sub(" ", letters.translate(_SAME)).strip()
 
 

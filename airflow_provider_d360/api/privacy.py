@@ -24,6 +24,14 @@ _WORD = re.compile(r"[^\W_]+|[^\x00-\x7f]")
 _MARKS = frozenset("…\u2013\u2014\u2018\u2019\u201c\u201d")
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,512}\Z")
 
+_FILE_REMEDIES: dict[type[OSError], str] = {
+    FileNotFoundError: "Check the path on the machine that runs the task. A file that was written on another "
+    "machine belongs into an object storage, such as s3://….",
+    IsADirectoryError: "The path is a folder: name a file in it.",
+    NotADirectoryError: "A part of the path is a file: correct the path.",
+    PermissionError: "Let the user that runs the task read the file, or write to the folder.",
+}
+
 _SHORT = 2  # a value of one or two characters is not a secret
 _FEW_WORDS = 3  # a value of so few words is a name rather than a text
 _CODE_DIGITS = 6  # an error code has at most so many
@@ -174,7 +182,9 @@ def file_error(problem: Exception) -> OSError:
     """
     text = explain(problem)
     if isinstance(problem, OSError) and type(problem).__module__ == "builtins":
-        return type(problem)(readable(problem.strerror or "") or text)
+        text = readable(problem.strerror or "") or text
+        remedy = _FILE_REMEDIES.get(type(problem))
+        return type(problem)(f"{text}. {remedy}" if remedy else text)
     return OSError(text)
 
 

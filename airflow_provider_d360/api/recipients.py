@@ -1,7 +1,7 @@
 """
 Recipients: a phone number, a business-scoped user id or a group id, read strictly.
 
-A wrong character in a number is an error, never removed: ``4915123456789.0`` without its dot is the number of
+A wrong character in a number is an error, never removed: ``447700900123.0`` without its dot is the number of
 another person. The library ``phonenumbers`` knows country codes, lengths and trunk zeros; it never
 rewrites an international number here, because it would read ``ext 5``, ``.0`` and letters as something else.
 """
@@ -41,7 +41,7 @@ def address(
     Read a recipient into the fields of a message's envelope.
 
     An international number may be written with a leading ``+`` or ``00`` or neither, with spaces, dashes,
-    brackets, dots and slashes. A bracketed zero after the country code (``+49 (0)151 …``) is dropped where
+    brackets, dots and slashes. A bracketed zero after the country code (``+44 (0)20 …``) is dropped where
     the country does not dial it; no other digit is ever changed. Digits without ``+``, ``00`` and leading
     ``0`` are always international. A number with a leading ``0`` is national and needs ``default_region``.
 
@@ -103,7 +103,7 @@ def _text(to: object) -> str:
         raise _wrong(f"to must be a string, not {type(to).__name__}", remedy)
     text = str.__str__(to).strip()
     if not text:
-        raise _wrong("to is empty", "Give the number with its country code, such as +49 151 23456789.")
+        raise _wrong("to is empty", "Give the number with its country code, such as +44 7700 900123.")
     if text.lower() in _MISSING:
         raise _wrong(
             f"to is the text {text!r}", "The task, variable or column that it comes from holds no value."
@@ -136,7 +136,7 @@ def _written(text: str) -> str:
     text = _DASH.sub("-", _INVISIBLE.sub("", text))
     text = "".join(" " if unicodedata.category(ch) == "Zs" else ch for ch in text).strip()
     if not text or text == "+":
-        raise _wrong("to is empty", "Give the number with its country code, such as +49 151 23456789.")
+        raise _wrong("to is empty", "Give the number with its country code, such as +44 7700 900123.")
     if any(ch.isdecimal() and not ch.isascii() for ch in text):
         raise _wrong("to holds digits of another script", "Write the number with the digits 0 to 9.")
     if any(ch.isalpha() for ch in text):
@@ -148,13 +148,13 @@ def _written(text: str) -> str:
     if not _WRITTEN.fullmatch(text) or text.count("(") != text.count(")"):
         raise _wrong(
             f"to is no phone number ({len(text)} characters)",
-            "Give one number with its country code, such as +49 151 23456789; only spaces, dashes, brackets, "
+            "Give one number with its country code, such as +44 7700 900123; only spaces, dashes, brackets, "
             "dots and slashes may stand between its digits.",
         )
     if _FLOAT.fullmatch(text):
         raise _wrong(
             "to looks like a number with decimals or an appendix, not like a phone number",
-            "Convert it before with str(int(number)), or write it as +49 151 23456789.",
+            "Convert it before with str(int(number)), or write it as +44 7700 900123.",
         )
     return text
 
@@ -169,7 +169,7 @@ def _check_brackets(written: str, digits: str) -> None:
     if before != _country_code(digits):
         raise _wrong(
             "to holds an area code in brackets, and its country is not known",
-            "Give the number with + and its country code, such as +49 151 23456789.",
+            "Give the number with + and its country code, such as +44 7700 900123.",
         )
 
 

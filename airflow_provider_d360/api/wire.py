@@ -90,6 +90,8 @@ class Call(Generic[T]):
     :param single: Make one attempt only, whatever ``max_attempts`` is. Default: ``False``.
     :param extra_seconds: Seconds that this call may take beyond ``timeout_seconds``, for a large body.
         Default: 0.
+    :param recipient: Who gets the message that this call sends, as
+        :func:`~airflow_provider_d360.api.recipients.canonical` returns it. Default: empty, it sends none.
     """
 
     request: Request
@@ -101,6 +103,7 @@ class Call(Generic[T]):
     sink: Sink | None = field(default=None, repr=False)
     single: bool = False
     extra_seconds: float = 0.0
+    recipient: str = field(default="", repr=False)
 
 
 def json_request(method: str, path: str, body: object = None) -> Request:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from airflow_provider_d360.store import Store
     from airflow_provider_d360.transport.settings import ConnectionSettings
 
-_INCOMING_SHARE = 0.1  # messages that people send count towards the number's rate, too
 _SHORTEST_SLEEP_SECONDS = 0.005
 _LONGEST_SLEEP_SECONDS = 1.0
 
@@ -39,7 +38,7 @@ class Pace:
     @property
     def per_second(self) -> float:
         """The most messages per second."""
-        most = self._settings.messages_per_second * (1 - _INCOMING_SHARE)
+        most = self._settings.messages_per_second * (1 - self._settings.incoming_share)
         return most if self.wanted is None else min(most, self.wanted)
 
     async def wait(self) -> bool:
@@ -94,7 +93,7 @@ class Pace:
             self._leases.lease,
             self._number,
             messages_per_second=self._settings.messages_per_second,
-            incoming_share=_INCOMING_SHARE,
+            incoming_share=self._settings.incoming_share,
             want=math.ceil(self.per_second),
             holder=self._holder,
         )

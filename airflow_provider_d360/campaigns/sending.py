@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_d360.api.errors import D360Error, D360UnavailableError, ErrorDetail
+from airflow_provider_d360.api.errors import Condition, D360Error, D360UnavailableError, ErrorDetail
 from airflow_provider_d360.campaigns.calls import CallMaker
 from airflow_provider_d360.campaigns.control import LONGEST_HELD_SECONDS, MOST_HELD, Watch
 from airflow_provider_d360.campaigns.due import Schedule
@@ -67,7 +67,7 @@ class CampaignSender:
     def __init__(self, store: Store, transport: Transport, campaign: Campaign, terms: Terms) -> None:
         self._store, self._transport, self._campaign, self._terms = store, transport, campaign, terms
         self._settings = transport.settings
-        self._calls = CallMaker(self._settings.hosting, campaign.message)
+        self._calls = CallMaker(self._settings, campaign.message)
         self._owner = secrets.token_hex(8)
         self._pace = Pace(store, self._settings, self._owner)
         self._schedule = Schedule(campaign.settings or {})
@@ -269,6 +269,10 @@ class CampaignSender:
             await self._pace.slow_down()
         if verdict.kind is Kind.OUTAGE:
             self._note_outage(problem)
+        if problem.detail.condition is Condition.OPTED_OUT:
+            to = str(json.loads(row.payload)[0])
+            with suppress(StoreError):  # whoever writes to this person next is told again
+                await in_store(self._store.suppressions.add_refused, to, time.time())
         return verdict.kind, outcome_of_error(row, problem, verdict, time.time())
 
     def _note_response(self, task: asyncio.Task[None]) -> None:

@@ -13,18 +13,40 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_d360.cli import campaign, check, suppression, unknown
+from airflow_provider_d360 import __version__
+from airflow_provider_d360.cli import (
+    campaign,
+    check,
+    cursors,
+    deliver_due,
+    examples,
+    suppression,
+    unknown,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_d360.cli.command import Command
 
-_COMMANDS = (check.COMMAND, unknown.COMMAND, suppression.COMMAND, campaign.COMMAND)
+VERSION = f"airflow-provider-d360 {__version__}"
+
+_COMMANDS = (
+    check.COMMAND,
+    deliver_due.COMMAND,
+    unknown.COMMAND,
+    suppression.COMMAND,
+    campaign.COMMAND,
+    cursors.COMMAND,
+    examples.COMMAND,
+)
 
 
 def commands() -> list[Any]:
     """Return the group ``airflow d360`` for Airflow's command line."""
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
+    if sys.argv[1:] == ["d360", "--version"]:  # a group of Airflow's takes no options of its own
+        print(VERSION)
+        sys.exit()
     actions = []
     for command in _COMMANDS:
         arguments = tuple(Arg((flag,), **options) for flag, options in command.arguments.items())
@@ -40,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     :param arguments: The arguments of the command line. Default: those of the process.
     """
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_d360")
+    parser.add_argument("--version", action="version", version=VERSION)
     group = parser.add_subparsers(dest="command", required=True)
     for command in _COMMANDS:
         subparser = group.add_parser(

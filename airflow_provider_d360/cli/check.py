@@ -26,6 +26,7 @@ from airflow_provider_d360.api.privacy import mask_number, short_id
 from airflow_provider_d360.api.recipients import canonical
 from airflow_provider_d360.cli.command import Command
 from airflow_provider_d360.cli.notices import check_notices
+from airflow_provider_d360.cli.progress import Progress
 from airflow_provider_d360.cli.textfile import write_result
 
 if TYPE_CHECKING:
@@ -135,15 +136,12 @@ class _Examination:
         return steps
 
     def connection(self) -> _Result:
-        from airflow_provider_d360.compat import AirflowNotFoundException
-
         try:
             settings = self._hook.get_conn().settings
-        except AirflowNotFoundException:
-            title = f"There is no connection {self._hook.d360_conn_id!r}"
-        else:
-            return "ok", f"{self._hook.d360_conn_id}: {settings.hosting.name} at {settings.base_url}"
-        raise D360RequestError(ErrorDetail(title, "Add it, with the API key as its password."))
+        except D360UnavailableError as error:  # there is no such connection
+            raise D360RequestError(error.detail) from error
+        text = f"{self._hook.d360_conn_id}: {settings.hosting.name} at {settings.base_url}"
+        return ("warning", f"{text}; {settings.restriction}") if settings.restriction else ("ok", text)
 
     def recipient(self) -> _Result:
         number = canonical(self._to, default_region=self._hook.get_conn().settings.default_region)
@@ -243,9 +241,11 @@ def _wait(message_id: str, seconds: float) -> Waited:
 
     ends = time.monotonic() + seconds
     waited = judge(message_id, None, "delivered")
-    with contextlib.closing(configured_store()) as store:
+    progress = Progress("waiting for the status of the message", seconds)
+    with contextlib.closing(configured_store()) as store, progress:
         while True:
             remaining = ends - time.monotonic()
+            progress.update()
             with contextlib.suppress(StoreUnavailableError):  # it was writable before: it may be so again
                 waited = judge(message_id, store.statuses.current([message_id]).get(message_id), "delivered")
             if waited.state != "waiting" or remaining <= 0:

@@ -100,6 +100,7 @@ def run(options: argparse.Namespace, stop: threading.Event, say: Callable[[str],
     )
     with EmulatorServer(emulator, options.port) as server:
         say(f"360dialog emulator on {server.url}; press Ctrl-C to stop")
+        say(f"  open {server.url} to see what was sent, and to reply")
         for key, number in emulator.numbers.items():
             say(f"  key {key}: a number on {number.hosting.name}")
         say(f"  export AIRFLOW_CONN_D360_DEFAULT='{connection_json(server.url, CLOUD_KEY, 'cloud')}'")

@@ -27,10 +27,11 @@ from airflow_provider_d360.emulator.faults import (
     fault_named,
 )
 from airflow_provider_d360.emulator.message_rules import canonical
-from airflow_provider_d360.emulator.records import JSONObject
+from airflow_provider_d360.emulator.records import JSONObject, SentMessage
 from airflow_provider_d360.emulator.responses import InvalidError, RejectedError, gateway_error
 from airflow_provider_d360.emulator.routes import RequestContext, find_route, header
 from airflow_provider_d360.emulator.state import State
+from airflow_provider_d360.emulator.taps import tap
 from airflow_provider_d360.emulator.template_store import StoredTemplate
 
 CLOUD_KEY = "cloud-key"
@@ -104,6 +105,42 @@ class Emulator(State):
             number = self.numbers[next(iter(self.numbers)) if key is None else key]
             if number.hosting is not CLOUD or not self._deliver(number, "", event):
                 raise LookupError("The number has no webhook that gets such events")
+
+    def tap(self, message_id: str, choice: str | int) -> str:
+        """
+        Tap on a button or a list row of a message, as the person who got it, and return the tap's id.
+
+        :param message_id: The id of the message.
+        :param choice: The id or the title of the button or row, or its place from 0.
+        :raises LookupError: when the message has nothing of that name, or the number has no webhook.
+        """
+        with self._changed:
+            sent = self._sent_to_a_person(message_id)
+            return self.receive(
+                tap(sent, choice, self.templates.stored), sender=sent.to, reply_to=message_id, key=sent.key
+            )
+
+    def quote(self, message_id: str, message: str | JSONObject) -> str:
+        """
+        Quote a message in a reply, as the person who got it, and return the id of the reply.
+
+        :param message_id: The id of the message that is quoted.
+        :param message: A text, or a message as webhooks carry it.
+        :raises LookupError: when there is no such message, or the number has no webhook.
+        """
+        with self._changed:
+            sent = self._sent_to_a_person(message_id)
+            return self.receive(message, sender=sent.to, reply_to=message_id, key=sent.key)
+
+    def _sent_to_a_person(self, message_id: str) -> SentMessage:
+        sent = self._sent.get(message_id)
+        if sent is None:
+            raise LookupError("There is no such message")
+        if sent.body.get("recipient_type") == "group":
+            raise LookupError("The message went to a group, of which nobody knows who taps")
+        if "failed" in sent.statuses:
+            raise LookupError("The message failed, so nobody has it")
+        return sent
 
     def set_template_status(self, name: str, status: str, reason: str = "NONE") -> None:
         """

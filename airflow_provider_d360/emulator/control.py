@@ -65,6 +65,14 @@ def _receive(emulator: Emulator, **arguments: Any) -> dict[str, Any]:
     return {"message_id": emulator.receive(**arguments)}
 
 
+def _tap(emulator: Emulator, *, message_id: str, choice: str | int) -> dict[str, Any]:
+    return {"message_id": emulator.tap(message_id, choice)}
+
+
+def _quote(emulator: Emulator, *, message_id: str, message: str | dict[str, Any]) -> dict[str, Any]:
+    return {"message_id": emulator.quote(message_id, message)}
+
+
 def _store_media(emulator: Emulator, *, content_base64: str, **arguments: Any) -> dict[str, Any]:
     content = base64.b64decode(content_base64, validate=True)
     return {"media_id": emulator.media.add(content, **arguments)}
@@ -92,6 +100,8 @@ _ACTIONS: dict[str, Callable[..., object]] = {
     "rejections": Emulator.reject,
     "statuses": Emulator.set_statuses,
     "inbound": _receive,
+    "taps": _tap,
+    "quotes": _quote,
     "media": _store_media,
     "templates": _add_template,
     "template_status": Emulator.set_template_status,

@@ -9,8 +9,9 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
@@ -91,17 +92,24 @@ class Agenda:
 
 class Courier:
     """
-    Delivers events and records their deliveries.
+    Delivers events and records their deliveries. A connection is kept as long as others wait for it.
 
+    :ivar at_once: How many events one request may carry, when several wait for the same webhook.
     :param changed: Its lock guards the deliveries; it is notified of every change to them.
     :param agenda: Runs the attempts.
     """
+
+    at_once = 1
 
     def __init__(self, changed: threading.Condition, agenda: Agenda) -> None:
         self._changed = changed
         self._agenda = agenda
         self._numbers = itertools.count()
         self._deliveries: dict[int, Delivery] = {}
+        self._new: deque[int] = deque()  # those without an attempt, oldest first
+        self._waiting: Counter[str] = Counter()  # by message id
+        self._connection: http.client.HTTPConnection | None = None
+        self._connected_to: tuple[type, str] | None = None
         self._socket: socket.socket | None = None
 
     @property
@@ -135,7 +143,9 @@ class Courier:
                 )
                 return
             self._deliveries[number] = Delivery(message_id, url, webhook.headers, body)
-            self._agenda.add(0.0, partial(self._attempt, number, tuple(delays)))
+            self._new.append(number)
+            self._waiting[message_id] += 1
+            self._agenda.add(0.0, partial(self._attempt, number, tuple(delays), 0))
 
     def waiting(self, message_id: str | None = None) -> bool:
         """
@@ -143,15 +153,15 @@ class Courier:
 
         :param message_id: Only those of this message; all when it is ``None``.
         """
-        return any(
-            delivery.state == "waiting" and message_id in (None, delivery.message_id)
-            for delivery in self.deliveries
-        )
+        with self._changed:
+            return self._waiting.total() > 0 if message_id is None else self._waiting[message_id] > 0
 
     def clear(self) -> None:
         """Drop all deliveries; the one that runs is aborted."""
         with self._changed:
             self._deliveries.clear()
+            self._new.clear()
+            self._waiting.clear()
             self.abort()
 
     def abort(self) -> None:
@@ -161,45 +171,103 @@ class Courier:
                 with suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
 
-    def _attempt(self, number: int, delays: tuple[float, ...]) -> None:
+    def _attempt(self, number: int, delays: tuple[float, ...], earlier: int) -> None:
         with self._changed:
-            delivery = self._deliveries.get(number)
-        if delivery is None:
+            batch = self._batch(number, earlier)
+        if not batch:
             return
-        outcome = self._post(number, delivery)
+        outcome = self._post(batch)
         with self._changed:
-            if number not in self._deliveries:
-                return
-            delivery = replace(delivery, attempts=(*delivery.attempts, outcome))
-            if outcome == 200:
-                delivery = replace(delivery, state="delivered")
-            elif len(delivery.attempts) > len(delays):
-                delivery = replace(delivery, state="given_up")
-            else:
-                self._agenda.add(delays[len(delivery.attempts) - 1], partial(self._attempt, number, delays))
-            self._deliveries[number] = delivery
+            for each in batch:
+                self._conclude(each, outcome, delays)
+            if not self._new:
+                self._disconnect()
             self._changed.notify_all()
 
-    def _post(self, number: int, delivery: Delivery) -> int | str:
+    def _batch(self, number: int, earlier: int) -> dict[int, Delivery]:
+        """Return a delivery with so many earlier attempts, and new ones that may be made together with it."""
+        delivery = self._deliveries.get(number)
+        if delivery is None or len(delivery.attempts) != earlier:  # it was made together with another one
+            return {}
+        batch = {number: delivery}
+        if not earlier:
+            self._new.popleft()
+            while self._new and len(batch) < self.at_once:
+                other = self._deliveries[self._new[0]]
+                if (other.url, other.headers) != (
+                    delivery.url,
+                    delivery.headers,
+                ) or "entry" not in other.body:
+                    break
+                batch[self._new.popleft()] = other
+        return batch
+
+    def _conclude(self, number: int, outcome: int | str, delays: tuple[float, ...]) -> None:
+        delivery = self._deliveries.get(number)
+        if delivery is None:
+            return
+        delivery = replace(delivery, attempts=(*delivery.attempts, outcome))
+        if outcome == 200:
+            delivery = replace(delivery, state="delivered")
+        elif len(delivery.attempts) > len(delays):
+            delivery = replace(delivery, state="given_up")
+        else:
+            earlier = len(delivery.attempts)
+            self._agenda.add(delays[earlier - 1], partial(self._attempt, number, delays, earlier))
+        if delivery.state != "waiting":
+            self._waiting[delivery.message_id] -= 1
+            if not self._waiting[delivery.message_id]:
+                del self._waiting[delivery.message_id]
+        self._deliveries[number] = delivery
+
+    def _post(self, batch: Mapping[int, Delivery]) -> int | str:
+        parts = urlsplit(next(iter(batch.values())).url)
         # Not urllib, which uses proxies from the environment and follows redirects.
-        parts = urlsplit(delivery.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        host = parts.netloc.rpartition("@")[2]
+        if self._connection is not None and self._connected_to == (kind, host):
+            try:
+                return self._exchange(self._connection, path, batch)
+            except (OSError, http.client.HTTPException):  # it was closed meanwhile
+                pass
+        self._disconnect()
         try:
-            with closing(kind(parts.netloc.rpartition("@")[2], timeout=TIMEOUT_SECONDS)) as connection:
-                connection.connect()
-                with self._changed:
-                    if number not in self._deliveries:
-                        return "dropped"
-                    self._socket = connection.sock
-                headers = {"Content-Type": "application/json", **delivery.headers}
-                connection.request("POST", path, json.dumps(delivery.body).encode(), headers)
-                return connection.getresponse().status
+            connection = kind(host, timeout=TIMEOUT_SECONDS)
+            connection.connect()
+            self._connection, self._connected_to = connection, (kind, host)
+            return self._exchange(connection, path, batch)
         except (OSError, ValueError, http.client.HTTPException) as error:
+            self._disconnect()
             return f"{type(error).__name__}: {error}"
+
+    def _exchange(
+        self, connection: http.client.HTTPConnection, path: str, batch: Mapping[int, Delivery]
+    ) -> int | str:
+        first = next(iter(batch.values()))
+        body = first.body
+        if len(batch) > 1:
+            body = {**body, "entry": [entry for each in batch.values() for entry in each.body["entry"]]}
+        with self._changed:
+            if not batch.keys() & self._deliveries.keys():
+                return "dropped"
+            self._socket = connection.sock
+        try:
+            headers = {"Content-Type": "application/json", **first.headers}
+            connection.request("POST", path, json.dumps(body).encode(), headers)
+            response = connection.getresponse()
+            response.read()
+            if response.will_close:
+                self._disconnect()
+            return response.status
         finally:
             with self._changed:
                 self._socket = None
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _readdress(url: str, deliver_to: str | None) -> str | None:

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from airflow_provider_d360.api.wire import Request, Response
+from airflow_provider_d360.emulator import page
 from airflow_provider_d360.emulator.app import Emulator
 from airflow_provider_d360.emulator.bytestream import UnreadableError, read_body
 from airflow_provider_d360.emulator.control import PREFIX, control
@@ -53,7 +54,7 @@ class EmulatorServer:
     @property
     def url(self) -> str:
         """The base URL, for the ``host`` of a connection."""
-        return f"http://{HOST}:{self._server.server_port}"
+        return self._server.url
 
 
 def connection_json(url: str, key: str, hosting: str, **extra: object) -> str:
@@ -79,6 +80,11 @@ class _Server(ThreadingHTTPServer):
         self.resetting: set[socket.socket] = set()
         self._connections: set[socket.socket] = set()
         super().__init__((HOST, port), _Handler)
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"http://{HOST}:{self.server_port}"
 
     def wake(self) -> None:
         """Wake the loop that accepts connections, so that it ends at once."""
@@ -142,6 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _respond(self, request: Request) -> tuple[Response, Fault]:
         if request.path.startswith(PREFIX):
             return control(self.server.emulator, request), NO_FAULT
+        if page.is_for_people(request):
+            return page.respond(self.server.emulator, request, self.server.url), NO_FAULT
         return self.server.emulator.serve(request, self.server.stopping.wait)
 
     def _send(self, response: Response, fault: Fault) -> None:

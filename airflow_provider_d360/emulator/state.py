@@ -29,7 +29,7 @@ from airflow_provider_d360.emulator.responses import Problem
 from airflow_provider_d360.emulator.template_store import TemplateStore
 
 WINDOW_SECONDS = 24 * 3600
-_FIRST_NUMBER = 4930123456700
+_FIRST_NUMBER = 442079460000  # of London, and of nobody: Ofcom keeps 020 7946 0000 to 0999 for fiction
 
 
 class State:
@@ -50,6 +50,7 @@ class State:
     :param messages_per_second: Refuse messages that are too fast, as the service does: more than this in any
         second, in and out together, and more to one person than one in six seconds, 45 of them on credit.
         Without it, no message is too fast.
+    :param events_at_once: How many events one request to a webhook may carry, when as many wait for it.
     :param on_change: Called with each message when it is accepted, and again at each status.
     """
 
@@ -65,6 +66,7 @@ class State:
         waba_webhook_unseen_reads: int = 1,
         strict: bool = False,
         messages_per_second: float | None = None,
+        events_at_once: int = 1,
         on_change: Callable[[SentMessage], object] | None = None,
     ) -> None:
         self._statuses = events.check_statuses(statuses)
@@ -80,6 +82,7 @@ class State:
         self._changed = threading.Condition(threading.RLock())
         self._agenda = Agenda()
         self._courier = Courier(self._changed, self._agenda)
+        self._courier.at_once = events_at_once
         self.reset()
 
     def reset(self) -> None:
@@ -188,7 +191,7 @@ class State:
         self,
         message: str | JSONObject,
         *,
-        sender: str = "4915112345678",
+        sender: str = "447700900123",
         name: str = "Ann",
         reply_to: str | None = None,
         key: str | None = None,

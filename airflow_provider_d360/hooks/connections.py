@@ -9,16 +9,25 @@ import math
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, Protocol
 
+from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_d360.api.checks.values import absent
-from airflow_provider_d360.api.errors import D360AuthError, D360RequestError, ErrorDetail
+from airflow_provider_d360.api.errors import (
+    D360AuthError,
+    D360RequestError,
+    D360UnavailableError,
+    ErrorDetail,
+)
 from airflow_provider_d360.api.hosting import CLOUD, HOSTINGS, ON_PREMISE, Hosting
 from airflow_provider_d360.api.privacy import readable
 from airflow_provider_d360.api.recipients import check_region
+from airflow_provider_d360.api.restrictions import Restriction, read_restriction
+from airflow_provider_d360.compat import AirflowNotFoundException, get_connection_async
 from airflow_provider_d360.transport.client import Transport
 from airflow_provider_d360.transport.settings import ConnectionSettings
 
@@ -29,7 +38,10 @@ _EXTRAS = (
     "timeout_seconds",
     "max_attempts",
     "messages_per_second",
+    "incoming_share",
     "default_region",
+    "only_to",
+    "redirect_to",
     "webhook_username",
     "webhook_password",
 )
@@ -69,7 +81,9 @@ def read_settings(connection: _Connection) -> ConnectionSettings:
             messages_per_second=_number(
                 connection, extras, "messages_per_second", default=80.0, least=0.01, most=1000.0
             ),
+            incoming_share=_number(connection, extras, "incoming_share", default=0.1, least=0.0, most=0.9),
             default_region=_region(connection, extras),
+            restriction=_restriction(connection, extras),
             webhook_secrets=_webhook_secrets(extras),
         )
     except ValueError as problem:  # urllib's, of a host such as http://[::1
@@ -88,7 +102,39 @@ def open_transport(connection: _Connection) -> Transport:
     settings = read_settings(connection)
     if settings.hosting is ON_PREMISE:
         _warn_of_on_premise()
+    if settings.restriction is not None:
+        log.warning("Connection %r is restricted: %s.", connection.conn_id, settings.restriction)
     return Transport(settings)
+
+
+def find_connection(conn_id: str) -> Any:
+    """
+    Look a connection up.
+
+    :param conn_id: Its id.
+    :raises D360UnavailableError: when Airflow does not find it; retries apply, as for any other connection.
+    """
+    with suppress(AirflowNotFoundException):
+        return BaseHook.get_connection(conn_id)
+    raise _missing(conn_id)
+
+
+async def afind_connection(conn_id: str) -> Any:
+    """
+    Do the same as :func:`find_connection` without blocking the event loop.
+
+    :param conn_id: The id of the connection.
+    """
+    with suppress(AirflowNotFoundException):
+        return await get_connection_async(conn_id)
+    raise _missing(conn_id)
+
+
+def _missing(conn_id: str) -> D360UnavailableError:
+    title = f"Connection {conn_id!r} is not defined, or the secrets backend that holds it does not respond"
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    remedy = f"Add it in Airflow (Admin, Connections) with the number's API key, or set {variable}."
+    return D360UnavailableError(ErrorDetail(title, remedy))
 
 
 @cache
@@ -214,6 +260,15 @@ def _region(connection: _Connection, extras: Mapping[str, object]) -> str | None
     except ValueError as error:
         problem = str(error)
     raise _wrong(connection, "extra 'default_region'", problem)
+
+
+def _restriction(connection: _Connection, extras: Mapping[str, object]) -> Restriction | None:
+    try:
+        return read_restriction(extras.get("only_to"), extras.get("redirect_to"), _region(connection, extras))
+    except D360RequestError as error:
+        detail = error.detail
+    title = f"Connection {connection.conn_id!r}: extra {detail.title}"
+    raise D360RequestError(ErrorDetail(title, detail.remedy))
 
 
 def _key(connection: _Connection) -> str:

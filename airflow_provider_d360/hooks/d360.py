@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from airflow.sdk import BaseHook
 
 from airflow_provider_d360.api.endpoints import accounts, health, messages, webhooks
-from airflow_provider_d360.api.errors import D360Error
 from airflow_provider_d360.api.hosting import Hosting
-from airflow_provider_d360.compat import get_connection_async
-from airflow_provider_d360.hooks.connections import end_of, open_transport, webhook_headers
+from airflow_provider_d360.hooks.connections import (
+    afind_connection,
+    end_of,
+    find_connection,
+    open_transport,
+    webhook_headers,
+)
 from airflow_provider_d360.hooks.ledgers import find_ledger
 from airflow_provider_d360.hooks.place import current_place
+from airflow_provider_d360.hooks.receiving import receive
 from airflow_provider_d360.hooks.webhooks import webhook_reading, webhook_setting
 from airflow_provider_d360.sending import flows
 from airflow_provider_d360.sending.identity import read_key
@@ -49,8 +54,8 @@ class D360Hook(BaseHook):
     The async methods keep their connections open: end with ``await hook.aclose()``.
 
     :param d360_conn_id: The connection: API key in the password; extras ``hosting``, ``timeout_seconds``,
-        ``max_attempts``, ``messages_per_second``, ``default_region``, ``webhook_username``,
-        ``webhook_password``.
+        ``max_attempts``, ``messages_per_second``, ``default_region``, ``only_to``, ``redirect_to``,
+        ``webhook_username``, ``webhook_password``.
     :param budget_seconds: The time limit of all calls of this hook together, with their waits, counted from
         the moment it is made. By default, each call has a budget of its own: 90 seconds.
     """
@@ -59,6 +64,7 @@ class D360Hook(BaseHook):
     default_conn_name: ClassVar[str] = "d360_default"
     conn_type: ClassVar[str] = "d360"
     hook_name: ClassVar[str] = "360dialog WhatsApp"
+    receive = staticmethod(receive)  # it reads the store, and needs no connection
 
     def __init__(self, d360_conn_id: str = default_conn_name, *, budget_seconds: float | None = None) -> None:
         super().__init__()
@@ -73,6 +79,7 @@ class D360Hook(BaseHook):
 
         :raises D360AuthError: when the connection holds no usable key.
         :raises D360RequestError: when another field of it is wrong.
+        :raises D360UnavailableError: when there is no such connection.
         """
         if self._transport is None:
             self._transport = open_transport(self._connection)
@@ -83,7 +90,7 @@ class D360Hook(BaseHook):
         if self._transport is None:
             async with self._looking_up.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
                 if self._transport is None:
-                    self._transport = open_transport(await get_connection_async(self.d360_conn_id))
+                    self._transport = open_transport(await afind_connection(self.d360_conn_id))
         return self._transport
 
     def send(
@@ -274,19 +281,10 @@ class D360Hook(BaseHook):
             await self._transport.aclose()
 
     def test_connection(self) -> tuple[bool, str]:
-        """
-        Test the connection without changing anything; behind the *Test* button of Airflow's form.
+        """Return whether the connection works, for Airflow's *Test* button, and a text without any secret."""
+        from airflow_provider_d360.hooks.probe import test
 
-        :returns: Whether it works, and a text without any secret.
-        """
-        from airflow_provider_d360.hooks.probe import probe
-
-        try:
-            return self.run(probe)
-        except D360Error as error:
-            return False, str(error)
-        except Exception as error:  # noqa: BLE001 - Airflow shows what is returned, not what is raised
-            return False, f"The connection cannot be read: {type(error).__name__}."
+        return test(self.d360_conn_id, self.run)
 
     @property
     def _hosting(self) -> Hosting:
@@ -294,7 +292,7 @@ class D360Hook(BaseHook):
 
     @cached_property
     def _connection(self) -> Any:
-        return self.get_connection(self.d360_conn_id)
+        return find_connection(self.d360_conn_id)
 
     def _in_time(self, transport: Transport) -> ConnectionSettings:
         """Return a transport's settings with what is left of the hook's budget."""

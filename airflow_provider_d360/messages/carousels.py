@@ -13,21 +13,22 @@ from airflow_provider_d360.messages.interactives import (
     reply_buttons,
 )
 from airflow_provider_d360.messages.media import ImageMessage, VideoMessage
+from airflow_provider_d360.messages.values import String
 
 
 class _Card(TypedDict):
-    type: str
+    type: String
 
 
 class Card(_Card, total=False):
     """One card, without its place in the row."""
 
     header: ImageMessage | VideoMessage
-    body: Mapping[str, str]
+    body: Mapping[str, String]
     action: Mapping[str, object]
 
 
-def carousel(body: str, cards: Sequence[Card]) -> InteractiveMessage:
+def carousel(body: String, cards: Sequence[Card]) -> InteractiveMessage:
     """
     Build a message with 2 to 10 cards side by side.
 
@@ -44,7 +45,7 @@ def carousel(body: str, cards: Sequence[Card]) -> InteractiveMessage:
 
 
 def link_card(
-    header: ImageMessage | VideoMessage, display_text: str, url: str, *, body: str | None = None
+    header: ImageMessage | VideoMessage, display_text: String, url: String, *, body: String | None = None
 ) -> Card:
     """
     Build a card of :func:`carousel` with a button that opens a link.
@@ -57,7 +58,7 @@ def link_card(
     return _card(header, link_action(display_text, url), body)
 
 
-def reply_card(header: ImageMessage | VideoMessage, choices: Pairs, *, body: str | None = None) -> Card:
+def reply_card(header: ImageMessage | VideoMessage, choices: Pairs, *, body: String | None = None) -> Card:
     """
     Build a card of :func:`carousel` with reply buttons.
 
@@ -68,7 +69,7 @@ def reply_card(header: ImageMessage | VideoMessage, choices: Pairs, *, body: str
     return _card(header, {"buttons": reply_buttons("quick_reply", choices)}, body)
 
 
-def product_card(catalog_id: str, product_retailer_id: str) -> Card:
+def product_card(catalog_id: String, product_retailer_id: String) -> Card:
     """
     Build a card of :func:`carousel` that shows one product. All cards must name the same catalogue.
 
@@ -81,7 +82,7 @@ def product_card(catalog_id: str, product_retailer_id: str) -> Card:
     }
 
 
-def _card(header: ImageMessage | VideoMessage, action: Mapping[str, object], body: str | None) -> Card:
+def _card(header: ImageMessage | VideoMessage, action: Mapping[str, object], body: String | None) -> Card:
     # Meta's examples say cta_url for cards with reply buttons, too.
     card: Card = {"type": "cta_url", "header": header}
     if body is not None:

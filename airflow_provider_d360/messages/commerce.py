@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, TypedDict
 
 from airflow_provider_d360.messages.interactives import InteractiveMessage, Title, interactive, without_none
+from airflow_provider_d360.messages.values import String
 
 ProductSections: TypeAlias = "Mapping[str, Sequence[str]]"
 
@@ -18,7 +19,11 @@ class Amount(TypedDict):
 
 
 def product(
-    catalog_id: str, product_retailer_id: str, *, body: str | None = None, footer: str | None = None
+    catalog_id: String,
+    product_retailer_id: String,
+    *,
+    body: String | None = None,
+    footer: String | None = None,
 ) -> InteractiveMessage:
     """
     Build a message that shows one product. It has no header.
@@ -35,12 +40,12 @@ def product(
 
 
 def product_list(
-    header: str,
-    body: str,
-    catalog_id: str,
+    header: String,
+    body: String,
+    catalog_id: String,
     sections: ProductSections,
     *,
-    footer: str | None = None,
+    footer: String | None = None,
 ) -> InteractiveMessage:
     """
     Build a message that shows up to 30 products in up to 10 sections.
@@ -58,7 +63,7 @@ def product_list(
 
 
 def catalog_message(
-    body: str, *, thumbnail_product_retailer_id: str | None = None, footer: str | None = None
+    body: String, *, thumbnail_product_retailer_id: String | None = None, footer: String | None = None
 ) -> InteractiveMessage:
     """
     Build a message with a button that opens your catalogue.
@@ -75,17 +80,17 @@ def catalog_message(
 
 
 def order_details(
-    body: str,
+    body: String,
     *,
-    reference_id: str,
+    reference_id: String,
     goods: Literal["digital-goods", "physical-goods"],
-    currency: str,
+    currency: String,
     total_amount: Amount,
     payment_settings: Sequence[Mapping[str, object]] | None = None,
-    payment_type: str | None = None,
+    payment_type: String | None = None,
     order: Mapping[str, object] | None = None,
     header: Title | None = None,
-    footer: str | None = None,
+    footer: String | None = None,
 ) -> InteractiveMessage:
     """
     Build a bill to be paid inside WhatsApp, in Brazil, India and Singapore.
@@ -118,13 +123,13 @@ def order_details(
 
 
 def order_status(
-    body: str,
+    body: String,
     *,
-    reference_id: str,
-    status: str | None = None,
-    description: str | None = None,
+    reference_id: String,
+    status: String | None = None,
+    description: String | None = None,
     payment: Mapping[str, object] | None = None,
-    footer: str | None = None,
+    footer: String | None = None,
 ) -> InteractiveMessage:
     """
     Build a message about the status of an order that :func:`order_details` opened.

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
+from airflow_provider_d360.messages.values import String
+
 
 class NameParts(TypedDict, total=False):
     """The parts of a contact's name."""
 
-    first_name: str
-    last_name: str
-    middle_name: str
-    suffix: str
-    prefix: str
+    first_name: String
+    last_name: String
+    middle_name: String
+    suffix: String
+    prefix: String
 
 
 class _WholeName(TypedDict):
-    formatted_name: str
+    formatted_name: String
 
 
 class Name(_WholeName, NameParts):
@@ -27,43 +29,43 @@ class Name(_WholeName, NameParts):
 class Phone(TypedDict, total=False):
     """A phone number; with ``wa_id`` the card offers to write to it."""
 
-    phone: str
-    type: str
-    wa_id: str
+    phone: String
+    type: String
+    wa_id: String
 
 
 class Email(TypedDict, total=False):
     """An email address."""
 
-    email: str
-    type: str
+    email: String
+    type: String
 
 
 class Url(TypedDict, total=False):
     """A web address."""
 
-    url: str
-    type: str
+    url: String
+    type: String
 
 
 class Address(TypedDict, total=False):
     """A postal address."""
 
-    street: str
-    city: str
-    state: str
-    zip: str
-    country: str
-    country_code: str
-    type: str
+    street: String
+    city: String
+    state: String
+    zip: String
+    country: String
+    country_code: String
+    type: String
 
 
 class Organization(TypedDict, total=False):
     """Where a contact works."""
 
-    company: str
-    department: str
-    title: str
+    company: String
+    department: String
+    title: String
 
 
 class _Contact(TypedDict):
@@ -78,7 +80,7 @@ class Contact(_Contact, total=False):
     urls: Sequence[Url]
     addresses: Sequence[Address]
     org: Organization
-    birthday: str
+    birthday: String
 
 
 class ContactsMessage(TypedDict):
@@ -96,8 +98,8 @@ class _Place(TypedDict):
 class Place(_Place, total=False):
     """The object under ``location``."""
 
-    name: str
-    address: str
+    name: String
+    address: String
 
 
 class LocationMessage(TypedDict):
@@ -108,17 +110,17 @@ class LocationMessage(TypedDict):
 
 
 def contact(
-    formatted_name: str,
+    formatted_name: String,
     *,
-    phone: str | None = None,
-    email: str | None = None,
+    phone: String | None = None,
+    email: String | None = None,
     name: NameParts | None = None,
     phones: Sequence[Phone] | None = None,
     emails: Sequence[Email] | None = None,
     urls: Sequence[Url] | None = None,
     addresses: Sequence[Address] | None = None,
     org: Organization | None = None,
-    birthday: str | None = None,
+    birthday: String | None = None,
 ) -> Contact:
     """
     Build one contact card for :func:`contacts`.
@@ -174,8 +176,8 @@ def location(
     latitude: float | str,
     longitude: float | str,
     *,
-    name: str | None = None,
-    address: str | None = None,
+    name: String | None = None,
+    address: String | None = None,
 ) -> LocationMessage:
     """
     Build a place on the map.

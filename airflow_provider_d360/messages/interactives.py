@@ -12,20 +12,25 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, TypedDict
 
 from airflow_provider_d360.messages.media import DocumentMessage, ImageMessage, VideoMessage
+from airflow_provider_d360.messages.values import String, TaskOutput
 
-Title: TypeAlias = "str | ImageMessage | VideoMessage | DocumentMessage | Mapping[str, object]"
-Pairs: TypeAlias = "Mapping[str, str] | Sequence[tuple[str, str]]"
-Rows: TypeAlias = "Mapping[str, str] | Sequence[tuple[str, str] | tuple[str, str, str]]"
+Title: TypeAlias = "String | ImageMessage | VideoMessage | DocumentMessage | Mapping[str, object]"
+Pairs: TypeAlias = "Mapping[str, String] | Sequence[tuple[String, String] | TaskOutput] | TaskOutput"
+Rows: TypeAlias = (
+    "Mapping[str, String]"
+    " | Sequence[tuple[String, String] | tuple[String, String, String] | TaskOutput]"
+    " | TaskOutput"
+)
 
 
 class Body(TypedDict):
     """The object under ``body`` and under ``footer``."""
 
-    text: str
+    text: String
 
 
 class _Interactive(TypedDict):
-    type: str
+    type: String
 
 
 class Interactive(_Interactive, total=False):
@@ -45,7 +50,7 @@ class InteractiveMessage(TypedDict):
 
 
 def buttons(
-    body: str, choices: Pairs, *, header: Title | None = None, footer: str | None = None
+    body: String, choices: Pairs, *, header: Title | None = None, footer: String | None = None
 ) -> InteractiveMessage:
     """
     Build a message with one to three reply buttons.
@@ -63,13 +68,13 @@ def buttons(
 
 
 def list_picker(
-    body: str,
-    button: str,
+    body: String,
+    button: String,
     rows: Rows | None = None,
     *,
-    sections: Mapping[str, Rows] | None = None,
-    header: str | None = None,
-    footer: str | None = None,
+    sections: Mapping[str, Rows] | TaskOutput | None = None,
+    header: String | None = None,
+    footer: String | None = None,
 ) -> InteractiveMessage:
     """
     Build a message with a button that opens a list to pick from: at most 10 rows, in at most 10 sections.
@@ -96,7 +101,12 @@ def list_picker(
 
 
 def cta_url(
-    body: str, display_text: str, url: str, *, header: Title | None = None, footer: str | None = None
+    body: String,
+    display_text: String,
+    url: String,
+    *,
+    header: Title | None = None,
+    footer: String | None = None,
 ) -> InteractiveMessage:
     """
     Build a message with one button that opens a link.
@@ -114,18 +124,18 @@ def cta_url(
 
 
 def flow(
-    body: str,
-    button: str,
+    body: String,
+    button: String,
     *,
-    flow_id: str | None = None,
-    flow_name: str | None = None,
-    token: str | None = None,
-    screen: str | None = None,
+    flow_id: String | None = None,
+    flow_name: String | None = None,
+    token: String | None = None,
+    screen: String | None = None,
     data: Mapping[str, object] | None = None,
     action: Literal["navigate", "data_exchange"] | None = None,
     mode: Literal["draft", "published"] | None = None,
     header: Title | None = None,
-    footer: str | None = None,
+    footer: String | None = None,
 ) -> InteractiveMessage:
     """
     Build a message with a button that opens a WhatsApp Flow.
@@ -159,7 +169,7 @@ def flow(
     return interactive("flow", {"name": "flow", "parameters": parameters}, body, header, footer)
 
 
-def location_request(body: str) -> InteractiveMessage:
+def location_request(body: String) -> InteractiveMessage:
     """
     Build a message that asks where the recipient is.
 
@@ -171,14 +181,14 @@ def location_request(body: str) -> InteractiveMessage:
 
 
 def address_request(
-    body: str,
-    country: str,
+    body: String,
+    country: String,
     *,
     values: Mapping[str, str] | None = None,
     saved_addresses: Sequence[Mapping[str, object]] | None = None,
     validation_errors: Mapping[str, str] | None = None,
     header: Title | None = None,
-    footer: str | None = None,
+    footer: String | None = None,
 ) -> InteractiveMessage:
     """
     Build a message that asks for a postal address. It exists in India, formerly also in Singapore.
@@ -201,7 +211,7 @@ def address_request(
     return interactive("address_message", action, body, header, footer)
 
 
-def call_permission_request(body: str) -> InteractiveMessage:
+def call_permission_request(body: String) -> InteractiveMessage:
     """
     Build a message that asks whether you may call the recipient.
 
@@ -214,11 +224,11 @@ def call_permission_request(body: str) -> InteractiveMessage:
 
 
 def voice_call(
-    body: str,
+    body: String,
     *,
-    display_text: str | None = None,
+    display_text: String | None = None,
     ttl_minutes: int | None = None,
-    payload: str | None = None,
+    payload: String | None = None,
 ) -> InteractiveMessage:
     """
     Build a message with a button that calls you on WhatsApp.
@@ -238,11 +248,11 @@ def voice_call(
 
 
 def interactive(
-    type: str,
+    type: String,
     action: Mapping[str, object],
-    body: str | None = None,
+    body: String | None = None,
     header: Title | None = None,
-    footer: str | None = None,
+    footer: String | None = None,
 ) -> InteractiveMessage:
     """
     Put an interactive message together that has no builder of its own.
@@ -266,7 +276,7 @@ def interactive(
     return {"type": "interactive", "interactive": content}
 
 
-def link_action(display_text: str, url: str) -> Mapping[str, object]:
+def link_action(display_text: String, url: String) -> Mapping[str, object]:
     """
     Build the ``action`` of a link button.
 
@@ -276,7 +286,7 @@ def link_action(display_text: str, url: str) -> Mapping[str, object]:
     return {"name": "cta_url", "parameters": {"display_text": display_text, "url": url}}
 
 
-def reply_buttons(kind: str, choices: Pairs) -> object:
+def reply_buttons(kind: String, choices: Pairs) -> object:
     """
     Build reply buttons.
 
@@ -290,7 +300,7 @@ def reply_buttons(kind: str, choices: Pairs) -> object:
     return [
         {"type": kind, kind: dict(zip(("id", "title"), _of_length(pair, 2, 2), strict=True))}
         if isinstance(pair, (list, tuple))
-        else pair
+        else _no_text(pair)
         for pair in choices
     ]
 
@@ -312,9 +322,18 @@ def _rows(rows: Rows) -> object:
     return [
         dict(zip(("id", "title", "description"), _of_length(row, 2, 3), strict=False))
         if isinstance(row, (list, tuple))
-        else row
+        else _no_text(row)
         for row in rows
     ]
+
+
+def _no_text(choice: object) -> object:
+    """Return a choice that is known later; a text alone cannot be one, as it has no id."""
+    if isinstance(choice, str) and "{" not in choice:
+        raise TypeError(
+            "a choice is a text alone; give each the id that a reply brings back: {'yes': 'Yes', 'no': 'No'}"
+        )
+    return choice
 
 
 def _of_length(row: Sequence[object], least: int, most: int) -> Sequence[object]:

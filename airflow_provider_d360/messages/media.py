@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
+from airflow_provider_d360.messages.values import String
+
 
 class Media(TypedDict, total=False):
     """The place of the media, by exactly one of ``id``, ``link`` and ``path``, and how it is shown."""
 
-    id: str
-    link: str
-    path: str
-    caption: str
-    filename: str
-    mime_type: str
+    id: String
+    link: String
+    path: String
+    caption: String
+    filename: String
+    mime_type: String
     voice: bool
 
 
@@ -53,7 +55,11 @@ class StickerMessage(TypedDict):
 
 
 def image(
-    *, link: str | None = None, id: str | None = None, path: str | None = None, caption: str | None = None
+    *,
+    link: String | None = None,
+    id: String | None = None,
+    path: String | None = None,
+    caption: String | None = None,
 ) -> ImageMessage:
     """
     Build an image message: JPEG or PNG, at most 5 MB.
@@ -71,7 +77,11 @@ def image(
 
 
 def video(
-    *, link: str | None = None, id: str | None = None, path: str | None = None, caption: str | None = None
+    *,
+    link: String | None = None,
+    id: String | None = None,
+    path: String | None = None,
+    caption: String | None = None,
 ) -> VideoMessage:
     """
     Build a video message: MP4 or 3GP with H.264 and AAC, at most 16 MB.
@@ -89,7 +99,7 @@ def video(
 
 
 def audio(
-    *, link: str | None = None, id: str | None = None, path: str | None = None, voice: bool = False
+    *, link: String | None = None, id: String | None = None, path: String | None = None, voice: bool = False
 ) -> AudioMessage:
     """
     Build an audio message: AAC, AMR, MP3, M4A or Ogg with Opus, at most 16 MB. It has no caption.
@@ -110,12 +120,12 @@ def audio(
 
 def document(
     *,
-    link: str | None = None,
-    id: str | None = None,
-    path: str | None = None,
-    caption: str | None = None,
-    filename: str | None = None,
-    mime_type: str | None = None,
+    link: String | None = None,
+    id: String | None = None,
+    path: String | None = None,
+    caption: String | None = None,
+    filename: String | None = None,
+    mime_type: String | None = None,
 ) -> DocumentMessage:
     """
     Build a document message of at most 100 MB: PDF, plain text, Word, Excel or PowerPoint; by link any file.
@@ -144,7 +154,9 @@ def document(
     return {"type": "document", "document": media}
 
 
-def sticker(*, link: str | None = None, id: str | None = None, path: str | None = None) -> StickerMessage:
+def sticker(
+    *, link: String | None = None, id: String | None = None, path: String | None = None
+) -> StickerMessage:
     """
     Build a sticker message: WebP of 512 by 512 pixels, at most 100 KB, or 500 KB when animated.
 
@@ -159,7 +171,7 @@ def sticker(*, link: str | None = None, id: str | None = None, path: str | None 
 
 
 def _media(
-    kind: str, link: str | None, id: str | None, path: str | None, caption: str | None = None
+    kind: str, link: String | None, id: String | None, path: String | None, caption: String | None = None
 ) -> Media:
     if sum(place is not None for place in (link, id, path)) != 1:
         raise TypeError(f"{kind}() takes one of link, id and path")

@@ -7,20 +7,21 @@ from typing import TypedDict
 
 from airflow_provider_d360.messages.commerce import ProductSections, product_sections
 from airflow_provider_d360.messages.interactives import without_none
+from airflow_provider_d360.messages.values import String
 
 
 class _TemplateButton(TypedDict):
-    sub_type: str
+    sub_type: String
 
 
 class TemplateButton(_TemplateButton, total=False):
     """A button, without its place: :func:`template` gives it ``type`` and ``index``."""
 
-    index: str
+    index: String
     parameters: Sequence[Mapping[str, object]]
 
 
-def url_button(suffix: str) -> TemplateButton:
+def url_button(suffix: String) -> TemplateButton:
     """
     Fill the end of a link.
 
@@ -29,7 +30,7 @@ def url_button(suffix: str) -> TemplateButton:
     return {"sub_type": "url", "parameters": [{"type": "text", "text": suffix}]}
 
 
-def quick_reply_button(payload: str) -> TemplateButton:
+def quick_reply_button(payload: String) -> TemplateButton:
     """
     Say what a reply brings back.
 
@@ -38,7 +39,7 @@ def quick_reply_button(payload: str) -> TemplateButton:
     return {"sub_type": "quick_reply", "parameters": [{"type": "payload", "payload": payload}]}
 
 
-def copy_code_button(code: str) -> TemplateButton:
+def copy_code_button(code: String) -> TemplateButton:
     """
     Fill a button that copies a coupon code. For a one-time code see :func:`one_time_code`.
 
@@ -47,7 +48,7 @@ def copy_code_button(code: str) -> TemplateButton:
     return {"sub_type": "copy_code", "parameters": [{"type": "coupon_code", "coupon_code": code}]}
 
 
-def flow_button(token: str | None = None, *, data: Mapping[str, object] | None = None) -> TemplateButton:
+def flow_button(token: String | None = None, *, data: Mapping[str, object] | None = None) -> TemplateButton:
     """
     Open a flow.
 
@@ -60,7 +61,7 @@ def flow_button(token: str | None = None, *, data: Mapping[str, object] | None =
     return {"sub_type": "flow", "parameters": [{"type": "action", "action": action}]}
 
 
-def catalog_button(thumbnail_product_retailer_id: str | None = None) -> TemplateButton:
+def catalog_button(thumbnail_product_retailer_id: String | None = None) -> TemplateButton:
     """
     Open the catalogue.
 
@@ -72,7 +73,7 @@ def catalog_button(thumbnail_product_retailer_id: str | None = None) -> Template
     return {"sub_type": "CATALOG", "parameters": [{"type": "action", "action": action}]}
 
 
-def products_button(thumbnail_product_retailer_id: str, sections: ProductSections) -> TemplateButton:
+def products_button(thumbnail_product_retailer_id: String, sections: ProductSections) -> TemplateButton:
     """
     Open a list of products.
 

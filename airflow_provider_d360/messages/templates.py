@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias, TypedDict, cast
 
 from airflow_provider_d360.messages.template_buttons import TemplateButton, url_button
+from airflow_provider_d360.messages.values import Number, String
 
 Parameter: TypeAlias = "Mapping[str, object]"
-Values: TypeAlias = "str | Parameter | Sequence[str | Parameter] | Mapping[str, str | Parameter]"
+Value: TypeAlias = "String | Number | Parameter"
+Values: TypeAlias = "Value | Sequence[Value] | Mapping[str, Value]"
 Buttons: TypeAlias = "Sequence[TemplateButton] | Mapping[int, TemplateButton]"
 OnNewline: TypeAlias = Literal["flatten", "error"]
 
@@ -22,18 +24,18 @@ class Language(TypedDict):
     """Which of the template's languages; WhatsApp knows one policy."""
 
     policy: Literal["deterministic"]
-    code: str
+    code: String
 
 
 class _Template(TypedDict):
-    name: str
+    name: String
     language: Language
 
 
 class Template(_Template, total=False):
     """The object under ``template``."""
 
-    namespace: str
+    namespace: String
     components: list[Mapping[str, object]]
 
 
@@ -45,8 +47,8 @@ class TemplateMessage(TypedDict):
 
 
 def template(
-    name: str,
-    language: str,
+    name: String,
+    language: String,
     *,
     header: Values | None = None,
     body: Values | None = None,
@@ -54,7 +56,7 @@ def template(
     cards: Sequence[Sequence[Mapping[str, object]]] | None = None,
     offer_expires_ms: int | None = None,
     components: Sequence[Mapping[str, object]] = (),
-    namespace: str | None = None,
+    namespace: String | None = None,
     on_newline: OnNewline | None = None,
 ) -> TemplateMessage:
     """
@@ -125,7 +127,9 @@ def template_card(
     ]
 
 
-def one_time_code(name: str, language: str, code: str, *, namespace: str | None = None) -> TemplateMessage:
+def one_time_code(
+    name: String, language: String, code: String, *, namespace: String | None = None
+) -> TemplateMessage:
     """
     Build an authentication message: a code, and a button that copies it or fills it in.
 
@@ -139,7 +143,7 @@ def one_time_code(name: str, language: str, code: str, *, namespace: str | None 
     return template(name, language, body=[code], buttons=[url_button(code)], namespace=namespace)
 
 
-def currency(fallback_value: str, code: str, amount_1000: int) -> Parameter:
+def currency(fallback_value: String, code: String, amount_1000: int) -> Parameter:
     """
     Build a sum of money for a placeholder.
 
@@ -151,7 +155,7 @@ def currency(fallback_value: str, code: str, amount_1000: int) -> Parameter:
     return {"type": "currency", "currency": money}
 
 
-def date_time(fallback_value: str) -> Parameter:
+def date_time(fallback_value: String) -> Parameter:
     """
     Build a date for a placeholder. WhatsApp shows it as it is.
 
@@ -160,7 +164,7 @@ def date_time(fallback_value: str) -> Parameter:
     return {"type": "date_time", "date_time": {"fallback_value": fallback_value}}
 
 
-def product_header(product_retailer_id: str, catalog_id: str) -> Parameter:
+def product_header(product_retailer_id: String, catalog_id: String) -> Parameter:
     """
     Build a header that shows a product.
 
@@ -223,13 +227,13 @@ def _parameters(values: Values | None) -> list[Parameter] | None:
     if values is None:
         return None
     if isinstance(values, (list, tuple)):
-        return [_parameter(cast("str | Parameter", value)) for value in values]
+        return [_parameter(cast(Value, value)) for value in values]
     if isinstance(values, Mapping) and "type" not in values:
-        return [_parameter(cast("str | Parameter", value), name) for name, value in values.items()]
-    return [_parameter(cast("str | Parameter", values))]
+        return [_parameter(cast(Value, value), name) for name, value in values.items()]
+    return [_parameter(cast(Value, values))]
 
 
-def _parameter(value: str | Parameter, name: str | None = None) -> Parameter:
+def _parameter(value: Value, name: str | None = None) -> Parameter:
     filled = value if isinstance(value, Mapping) else {"type": "text", "text": value}
     if name is None:
         return filled

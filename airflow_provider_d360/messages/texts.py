@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypedDict
 
+from airflow_provider_d360.messages.values import String
+
 
 class _Text(TypedDict):
-    body: str
+    body: String
 
 
 class Text(_Text, total=False):
@@ -26,8 +28,8 @@ class TextMessage(TypedDict):
 class Reaction(TypedDict):
     """The object under ``reaction``."""
 
-    message_id: str
-    emoji: str
+    message_id: String
+    emoji: String
 
 
 class ReactionMessage(TypedDict):
@@ -37,7 +39,7 @@ class ReactionMessage(TypedDict):
     reaction: Reaction
 
 
-def text(body: str, *, preview_url: bool = False) -> TextMessage:
+def text(body: String, *, preview_url: bool = False) -> TextMessage:
     """
     Build a text message.
 
@@ -53,7 +55,7 @@ def text(body: str, *, preview_url: bool = False) -> TextMessage:
     return {"type": "text", "text": content}
 
 
-def reaction(message_id: str, emoji: str) -> ReactionMessage:
+def reaction(message_id: String, emoji: String) -> ReactionMessage:
     """
     Build a reaction to a message that the recipient sent, or that you sent.
 

@@ -89,12 +89,10 @@ class ConfiguredAlert:
             return
         from airflow_provider_d360.notifications.d360 import D360Notifier
 
-        is_remembered = RECOVERIES in settings.events
         notifier = D360Notifier(
             settings.to,
             template=settings.template or None,
             language=settings.language,
-            cooldown_seconds=0 if is_remembered else None,
             only_after_failure=self._only_after_failure,
         )
         notifier(context)

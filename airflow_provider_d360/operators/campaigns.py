@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_d360.campaigns.terms import Terms
+    from airflow_provider_d360.messages.values import String
     from airflow_provider_d360.store import Store
     from airflow_provider_d360.store.campaigns import Campaign
 
@@ -71,7 +72,7 @@ class D360PlanCampaignOperator(D360Operator):
         audience: Any,
         message: str | Mapping[str, Any],
         to_column: str = "to",
-        campaign_id: str | None = None,
+        campaign_id: String | None = None,
         on_invalid_row: Literal["fail", "skip"] = "fail",
         on_newline: Literal["error", "flatten"] = "error",
         label_column: str | None = None,
@@ -175,7 +176,7 @@ class D360SendCampaignOperator(D360Operator):
     def __init__(
         self,
         *,
-        campaign_id: str,
+        campaign_id: String,
         limit: int | str | None = None,
         until: datetime | str | None = None,
         shard: str | None = None,
@@ -236,7 +237,7 @@ class D360CampaignReportOperator(D360Operator):
 
     template_fields: Sequence[str] = ("campaign_id", "path")
 
-    def __init__(self, *, campaign_id: str, path: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, campaign_id: String, path: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.campaign_id = campaign_id
         self.path = path

@@ -12,6 +12,8 @@ from airflow_provider_d360.tasks.operator import D360Operator
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
+    from airflow_provider_d360.messages.values import String
+
 
 class D360UploadMediaOperator(D360Operator):
     """
@@ -34,15 +36,15 @@ class D360UploadMediaOperator(D360Operator):
     def __init__(
         self,
         *,
-        path: str | ObjectStoragePath,
-        kind: str | None = None,
-        mime_type: str | None = None,
+        path: String | ObjectStoragePath,
+        kind: String | None = None,
+        mime_type: String | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.path = path
-        self.kind = kind
-        self.mime_type = mime_type
+        self.path: Any = path
+        self.kind: Any = kind
+        self.mime_type: Any = mime_type
 
     def execute(self, context: Context) -> str:
         from airflow_provider_d360.sending.media import upload_media
@@ -73,13 +75,13 @@ class D360DownloadMediaOperator(D360Operator):
     def __init__(
         self,
         *,
-        media_id: str,
-        path: str | ObjectStoragePath,
+        media_id: String,
+        path: String | ObjectStoragePath,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.media_id = media_id
-        self.path = path
+        self.path: Any = path
 
     def execute(self, context: Context) -> str:
         from airflow_provider_d360.sending.media import download_media
@@ -102,7 +104,7 @@ class D360DeleteMediaOperator(D360Operator):
 
     template_fields: Sequence[str] = ("media_id", "d360_conn_id")
 
-    def __init__(self, *, media_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, media_id: String, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.media_id = media_id
 

@@ -43,6 +43,8 @@ from airflow_provider_d360.tasks.tracking import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_d360.messages.values import String
+
 
 class D360SendMessageOperator(D360Operator):
     """
@@ -67,7 +69,7 @@ class D360SendMessageOperator(D360Operator):
 
     :param to: The recipient: a phone number with country code, a business-scoped user id such as
         ``BR.1502…``, or a group id. A number with a leading 0 needs the connection's ``default_region``. What
-        cannot be a number (``4915123456789.0``, ``None``, ``+49 151 23456789 ext 5``) fails the task before
+        cannot be a number (``447700900123.0``, ``None``, ``+44 7700 900123 ext 5``) fails the task before
         anything is uploaded or sent. (templated)
     :param message: A text, anything from :mod:`airflow_provider_d360.messages`, or the same dict written by
         hand. XComArgs and templates may stand anywhere inside. A file named by ``path=`` is uploaded first.
@@ -114,15 +116,15 @@ class D360SendMessageOperator(D360Operator):
     def __init__(
         self,
         *,
-        to: str,
-        message: str | Mapping[str, Any],
-        reply_to: str | None = None,
+        to: String,
+        message: String | Mapping[str, Any],
+        reply_to: String | None = None,
         recipient_type: Literal["individual", "group"] = "individual",
         on_newline: Literal["error", "flatten"] = "error",
         preflight: bool = False,
         on_ambiguous: Literal["fail", "resend"] = "fail",
-        resend: bool | str = False,
-        idempotency_key: str | None = None,
+        resend: bool | String = False,
+        idempotency_key: String | None = None,
         marketing: bool | None = None,
         on_suppressed: Literal["fail", "skip"] = "fail",
         wait_for: Literal["sent", "delivered", "read"] | None = None,

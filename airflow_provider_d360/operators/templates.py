@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_d360.api.endpoints.templates import Template
     from airflow_provider_d360.api.wire import Call
+    from airflow_provider_d360.messages.values import String
 
 
 class _TemplateOperator(D360Operator):
@@ -53,9 +54,9 @@ class D360CreateTemplateOperator(_TemplateOperator):
     def __init__(
         self,
         *,
-        name: str,
-        language: str,
-        category: str,
+        name: String,
+        language: String,
+        category: String,
         components: Sequence[Mapping[str, Any]],
         options: Mapping[str, Any] | None = None,
         on_category_change: Literal["warn", "fail"] = "warn",
@@ -63,9 +64,9 @@ class D360CreateTemplateOperator(_TemplateOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_category_choice(on_category_change)
-        self.name = name
-        self.language = language
-        self.category = category
+        self.name: Any = name
+        self.language: Any = language
+        self.category: Any = category
         self.components = components
         self.options = options
         self.on_category_change = on_category_change
@@ -137,17 +138,17 @@ class D360EditTemplateOperator(_TemplateOperator):
     def __init__(
         self,
         *,
-        template_id: str,
+        template_id: String,
         components: Sequence[Mapping[str, Any]] | None = None,
-        category: str | None = None,
+        category: String | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if components is None and category is None:
             raise ValueError("D360EditTemplateOperator needs components or category")
-        self.template_id = template_id
+        self.template_id: Any = template_id
         self.components = components
-        self.category = category
+        self.category: Any = category
         self._changes_category = category is not None
 
     def execute(self, context: Context) -> None:
@@ -184,10 +185,10 @@ class D360DeleteTemplateOperator(_TemplateOperator):
 
     template_fields: Sequence[str] = ("name", "language", "d360_conn_id")
 
-    def __init__(self, *, name: str, language: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, name: String, language: String | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.name = name
-        self.language = language
+        self.name: Any = name
+        self.language: Any = language
         self._one_language = language is not None
 
     def execute(self, context: Context) -> list[str]:
@@ -227,15 +228,15 @@ class D360ListTemplatesOperator(_TemplateOperator):
     def __init__(
         self,
         *,
-        name: str | None = None,
-        status: str | None = None,
-        language: str | None = None,
+        name: String | None = None,
+        status: String | None = None,
+        language: String | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.name = name
-        self.status = status
-        self.language = language
+        self.name: Any = name
+        self.status: Any = status
+        self.language: Any = language
         self._filters = [
             known for known in ("name", "status", "language") if getattr(self, known) is not None
         ]

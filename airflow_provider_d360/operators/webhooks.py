@@ -16,6 +16,8 @@ from airflow_provider_d360.tasks.operator import D360Operator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_d360.messages.values import String
+
 
 _CONFIRM_EVERY_SECONDS = 2.0
 
@@ -50,8 +52,8 @@ class D360ConfigureWebhookOperator(D360Operator):
     def __init__(
         self,
         *,
-        url: str,
-        headers: Mapping[str, str] | None = None,
+        url: String,
+        headers: Mapping[str, String] | None = None,
         level: Literal["number", "waba"] = "number",
         override_all: bool = False,
         replace: bool = False,
@@ -60,8 +62,8 @@ class D360ConfigureWebhookOperator(D360Operator):
     ) -> None:
         super().__init__(**kwargs)
         check_choice("level", level, "number", "waba")
-        self.url = url
-        self.headers = headers
+        self.url: Any = url
+        self.headers: Any = headers
         self.level = level
         self.override_all = read_flag("override_all", override_all)
         self.replace = read_flag("replace", replace)

@@ -76,6 +76,15 @@ def permitted(dag_ids: set[str], user: Any, method: ResourceMethod = "GET") -> l
     return sorted(dag_id for dag_id in dag_ids & allowed if _may_use_runs(user, dag_id or None, method))
 
 
+def may_read_inbox(user: Any) -> bool:
+    """
+    Return whether somebody may read what people wrote: those who may edit runs in general.
+
+    :param user: The user.
+    """
+    return _may_use_runs(user, None, "PUT")
+
+
 async def read_form(request: Request) -> dict[str, str]:
     """
     Read a small form.

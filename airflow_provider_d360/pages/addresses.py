@@ -1,23 +1,23 @@
-"""Addresses of pages: our own, and those of tasks in Airflow's user interface."""
+"""Addresses of pages: our own, and those of DAGs, runs and tasks in Airflow's user interface."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
+from airflow_provider_d360 import urls
 from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.store import Entry
-from airflow_provider_d360.urls import base_path, messages_path
 
 
-def page_path(message: str | None = None, query: Mapping[str, object] | None = None) -> str:
+def page_path(*parts: str, query: Mapping[str, object] | None = None) -> str:
     """
-    Return the path of the page of all messages, or of one.
+    Return the address of a page of ours.
 
-    :param message: What names the message in addresses; see :func:`name_of`. Default: all messages.
+    :param parts: The parts of its path, such as ``messages`` and the name of a message; see :func:`name_of`.
     :param query: Parameters; those without a value are left out.
     """
-    return _with_query(messages_path(message), query or {})
+    return _with_query(urls.page_path(*parts), query or {})
 
 
 def login_path(here: str) -> str:
@@ -26,7 +26,25 @@ def login_path(here: str) -> str:
 
     :param here: Where to go after it.
     """
-    return _with_query(base_path() + "/api/v2/auth/login", {"next": here})
+    return _with_query(urls.base_path() + "/api/v2/auth/login", {"next": here})
+
+
+def dag_path(entry: Entry) -> str | None:
+    """
+    Return the path of the DAG that sent a message; None if none did.
+
+    :param entry: The message.
+    """
+    return _airflow_path(dags=entry.dag_id) if entry.dag_id else None
+
+
+def run_path(entry: Entry) -> str | None:
+    """
+    Return the path of the run that sent a message; None if none did.
+
+    :param entry: The message.
+    """
+    return _airflow_path(dags=entry.dag_id, runs=entry.run_id) if entry.dag_id and entry.run_id else None
 
 
 def task_path(entry: Entry) -> str | None:
@@ -37,10 +55,9 @@ def task_path(entry: Entry) -> str | None:
     """
     if not (entry.dag_id and entry.run_id and entry.task_id):
         return None
-    parts = [quote(part, safe="") for part in (entry.dag_id, entry.run_id, entry.task_id)]
+    path = _airflow_path(dags=entry.dag_id, runs=entry.run_id, tasks=entry.task_id)
     mapped = f"/mapped/{entry.map_index}" if entry.map_index >= 0 else ""
-    path = base_path() + "/dags/{}/runs/{}/tasks/{}".format(*parts) + mapped
-    return _with_query(path, {"try_number": entry.try_number or None})
+    return _with_query(path + mapped, {"try_number": entry.try_number or None})
 
 
 def name_of(entry: Entry) -> str:
@@ -50,6 +67,10 @@ def name_of(entry: Entry) -> str:
     :param entry: The message.
     """
     return short_id(entry.message_id) if entry.message_id else entry.id
+
+
+def _airflow_path(**parts: str) -> str:
+    return urls.base_path() + "".join(f"/{kind}/{quote(part, safe='')}" for kind, part in parts.items())
 
 
 def _with_query(path: str, query: Mapping[str, object]) -> str:

@@ -33,6 +33,16 @@ def explain_status(status: Status) -> ErrorDetail | None:
     return failed_status(status.error_code, title, details, on_premise=status.on_premise).detail
 
 
+def is_doubtful(entry: Entry, status: Status | None) -> bool:
+    """
+    Return whether a message may still arrive, or may have arrived: what is wrong with it is not certain.
+
+    :param entry: The message.
+    :param status: Its current status, if there is one.
+    """
+    return status is None and entry.state is not State.REFUSED
+
+
 def next_send(entry: Entry) -> str:
     """
     Say what sends a message that was not sent.
@@ -51,12 +61,14 @@ def next_send(entry: Entry) -> str:
 def _explain_state(entry: Entry, now: float) -> ErrorDetail | None:
     state = entry.state
     if state is State.REFUSED:
-        return ErrorDetail("It was not sent", next_send(entry), details=entry.reason or "")
+        is_settled = (entry.reason or "").startswith("settled by hand")
+        remedy = next_send(entry) if is_settled else f"Correct the cause. {next_send(entry)}"
+        return ErrorDetail("It was not sent", remedy, details=entry.reason or "")
     if state is State.HELD:
         return ErrorDetail(
             "WhatsApp holds it back",
-            "It assesses the quality of the template, and then delivers or drops the message; a status tells "
-            "which. Do not send it again. Look at the template in WhatsApp Manager if this happens often.",
+            "Do not send it again: WhatsApp assesses the template's quality, and then delivers or drops the "
+            "message. If this happens often, look at the template in WhatsApp Manager.",
             details=entry.reason or "",
         )
     if state is State.UNKNOWN:
@@ -68,9 +80,8 @@ def _explain_state(entry: Entry, now: float) -> ErrorDetail | None:
     if state is State.WITHHELD:
         return ErrorDetail(
             "It was not sent: it counts as a message that this task had sent to this person before",
-            "A retry or a Clear came with another text, and a person must not get the same message twice. If "
-            "this one is to go out as well, settle it as not sent and clear the task; if not, settle it as "
-            "sent.",
+            "Settle it as sent if it is not to go out; to send it, settle it as not sent and clear the task.",
+            details="A retry or a Clear came with another text, and a person must not get a message twice.",
         )
     if state is State.SUPPRESSED:
         return ErrorDetail("It was not sent: this person asked for no more messages")

@@ -1,257 +1,195 @@
-"""
-What became of the messages, for people: pages in Airflow's API server, for those who may view DAG runs.
-
-Importing this module imports Airflow's API, so nothing but its server may do so.
-"""
+"""The lists of messages: the page of all of them, and the tabs of DAGs, runs and tasks."""
 
 from __future__ import annotations
 
-import logging
 import math
+import re
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
-from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
 
 from airflow_provider_d360.api.errors import D360RequestError
+from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.api.recipients import canonical
-from airflow_provider_d360.pages.access import (
-    OUTSIDE,
-    NoticeError,
-    permitted,
-    read_form,
-    require_runs,
-    require_same_origin,
-)
-from airflow_provider_d360.pages.addresses import login_path, name_of, page_path, task_path
-from airflow_provider_d360.pages.explanations import explain, explain_status, next_send
+from airflow_provider_d360.pages.access import OUTSIDE, NoticeError, permitted, read_form
+from airflow_provider_d360.pages.addresses import dag_path, name_of, page_path, task_path
+from airflow_provider_d360.pages.explanations import explain, is_doubtful
+from airflow_provider_d360.pages.filters import LONGEST_DAYS, PERIODS, SOURCES, Filters, instant, storable
+from airflow_provider_d360.pages.navigation import MESSAGES, around
 from airflow_provider_d360.pages.rendering import render
-from airflow_provider_d360.store import Entry, LedgerMessage, State, Store, StoreError
-from airflow_provider_d360.store.entries import OLD_INTENT_SECONDS, is_unsettled
+from airflow_provider_d360.pages.routing import REFRESH_SECONDS, SAME_ORIGIN, Pages
+from airflow_provider_d360.store import LedgerMessage, Selection, Store
 
-log = logging.getLogger(__name__)
-
-PERIODS = {1: "last day", 7: "last 7 days", 30: "last 30 days", 365: "last year"}
-
-_DEFAULT_DAYS = 7
 _DAY_SECONDS = 86_400
 _PAGE_ROWS = 100
 _MOST_LOOKED_AT = 10_000  # what becomes of a message is looked up for each, so this is what a page costs
 _SUGGESTIONS = 500
-_AT_ONCE = 4  # threads that may wait for the store; Airflow's own pages need the others
-_ORDER = (
-    *(state.value for state in State if state is not State.SUPPRESSED),
-    *("sent", "delivered", "read", "played", "failed", "suppressed"),
+_ORDER = (  # those that need somebody come first
+    *("failed", "refused", "unknown", "withheld", "held", "intended", "accepted", "sent", "delivered"),
+    *("read", "played", "suppressed"),
 )
-_NOTICES = {
-    401: ("Log in first", "These pages are for people who are logged in to Airflow."),
-    403: ("Not for you", "Airflow does not let you view DAG runs, and so not what they sent."),
-    404: (
-        "No such message",
-        "The store of this API server knows none with this id, or you may not read the DAG that sent it.",
-    ),
-    503: (
-        "The store is not available",
-        "Messages are not lost by that. Try again in a moment; the API server's log says why.",
-    ),
-}
+_MESSAGE_ID = re.compile(r"m[0-9a-f]{16}|[0-9a-f]{32}")  # the short form of an id, or the id of a row
+_WHATSAPP_ID = re.compile(r"wamid\.\S+|gBG\S+")
 
 
-class _PageRoute(APIRoute):
-    """Responds to people, so what goes wrong is a page as well."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
-
-        async def respond(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except HTTPException as problem:
-                return _notice(request, problem.status_code)
-            except NoticeError as problem:
-                return render(
-                    "notice.html",
-                    problem.status,
-                    title=problem.title,
-                    text=problem.text,
-                    login=None,
-                    back=page_path(),
-                )
-
-        return respond
-
-
-def page_routes(open_store: Callable[[], Store]) -> list[BaseRoute]:
+def add_routes(pages: Pages) -> None:
     """
-    Make the routes of the pages. Whatever may block runs in a few threads of their own.
+    Add the routes.
 
-    :param open_store: Returns the store that the pages show. Called for each page; it may block and raise.
+    :param pages: The pages.
     """
-    router = APIRouter(route_class=_PageRoute, dependencies=[Depends(require_runs)])
-    limiter = CapacityLimiter(_AT_ONCE)
-    same_origin = [Depends(require_same_origin)]
-
-    async def respond(work: Callable[[Store], Response]) -> Response:
-        return await to_thread.run_sync(partial(_with_store, open_store, work), limiter=limiter)
+    router = pages.router
 
     @router.get("/messages")
     async def messages(request: Request, user: GetUserDep) -> Response:
-        return await respond(lambda store: _messages(store, request.query_params, user))
+        filters, before = Filters.read(request.query_params), instant(request.query_params.get("before"))
+        return await pages.show(lambda store: _messages(store, replace(filters, of=""), before, user))
 
-    @router.post("/messages", dependencies=same_origin)
-    async def search(request: Request) -> Response:
+    @router.post("/messages", dependencies=SAME_ORIGIN)
+    async def search(request: Request, user: GetUserDep) -> Response:
         form = await read_form(request)
-        return await respond(lambda store: _search(store, form))
+        return await pages.show(lambda store: _search(store, storable(form.get("q", "").strip()), user))
 
-    @router.get("/messages/{message:path}")
-    async def one_message(message: str, user: GetUserDep) -> Response:
-        return await respond(lambda store: _message(store, _storable(message), user))
-
-    @router.post("/messages/{message:path}", dependencies=same_origin)
-    async def settle(request: Request, message: str, user: GetUserDep) -> Response:
-        form = await read_form(request)
-        return await respond(lambda store: _settle(store, _storable(message), form.get("settle"), user))
-
-    return router.routes
+    @router.get("/dags/{dag_id}/messages")
+    @router.get("/dags/{dag_id}/tasks/{task_id}/messages")
+    @router.get("/dags/{dag_id}/runs/{run_id}/messages")
+    @router.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/messages")
+    @router.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/mapped/{map_index}/messages")
+    async def tab(request: Request, user: GetUserDep) -> Response:
+        path = {name: storable(value) for name, value in request.path_params.items()}
+        return await pages.show(lambda store: _tab(store, path, request.query_params, user))
 
 
-def _with_store(open_store: Callable[[], Store], work: Callable[[Store], Response]) -> Response:
-    try:
-        store = open_store()
-    except Exception as problem:  # noqa: BLE001 - of a secrets backend, or of the configuration
-        log.warning("The store of the messages page cannot be opened: %s", type(problem).__name__)
-    else:
-        try:
-            return work(store)
-        except StoreError as problem:
-            log.warning("The messages page cannot be shown. %s", problem)
-    raise HTTPException(503)
-
-
-def _messages(store: Store, query: Mapping[str, str], user: Any) -> Response:
+def _messages(store: Store, filters: Filters, before: float | None, user: Any) -> Response:
     """Show what WhatsApp reports as wrong, and the messages of the DAGs that the user may read."""
-    days, dag_id = _days(query.get("days")), _storable(query.get("dag", "").strip())
-    status, before = _storable(query.get("status", "")), _instant(query.get("before"))
-    recipient = _storable(query.get("recipient", ""))
-    since = time.time() - days * _DAY_SECONDS
-    senders = permitted(store.messages.dag_ids(since=since), user)
-    filters: dict[str, Any] = {
-        "dag_ids": [sender for sender in senders if dag_id in ("", sender)],
-        "recipient_hash": recipient or None,
-    }
-    counted_since = store.messages.start_of_newest(_MOST_LOOKED_AT, since=since, **filters)
-    counts = store.messages.counts(since=counted_since, **filters)
-    shown_since = since
-    if status:  # which must be looked up for each that might be shown
-        shown_since = store.messages.start_of_newest(_MOST_LOOKED_AT, since=since, before=before, **filters)
-    found = store.messages.recent(
-        since=shown_since, before=before, status=status or None, limit=_PAGE_ROWS + 1, **filters
+    senders = permitted(store.messages.dag_ids(since=_since(filters)), user)
+    notices = [(notice, notice.explain()) for notice in store.notices.current(time.time())]
+    suggestions = [sender for sender in senders if sender != OUTSIDE][:_SUGGESTIONS]
+    return _list(
+        store,
+        filters,
+        filters.selection(senders),
+        before,
+        whose="",
+        notices=notices,
+        suggestions=suggestions,
+        **around(MESSAGES, user),
     )
-    chosen = {"dag": dag_id, "days": days, "status": status, "recipient": recipient}
+
+
+def _tab(store: Store, path: Mapping[str, str], query: Mapping[str, str], user: Any) -> Response:
+    """Show the messages of a DAG, a run, a task or a task instance, in Airflow's tab of it."""
+    dag_id, map_index = path["dag_id"], path.get("map_index", "")
+    if not permitted({dag_id}, user):
+        raise HTTPException(404)
+    kinds = {"dag_id": "dags", "run_id": "runs", "task_id": "tasks"}
+    parts = [part for name, kind in kinds.items() if name in path for part in (kind, path[name])]
+    if map_index.isdecimal():  # of a task that is not mapped, Airflow leaves the placeholder as it is
+        parts += ["mapped", map_index]
+    filters = replace(
+        Filters.read({"days": str(LONGEST_DAYS), **query}),
+        dag="",
+        recipient="",
+        of="/".join([*parts, "messages"]),
+    )
+    selection = replace(
+        filters.selection([dag_id]),
+        run_id=path.get("run_id"),
+        task_id=path.get("task_id"),
+        map_index=int(map_index) if map_index.isdecimal() else None,
+    )
+    whose = path.get("task_id") or path.get("run_id") or dag_id
+    before = instant(query.get("before"))
+    return _list(store, filters, selection, before, whose=whose, notices=[], suggestions=[])
+
+
+def _list(
+    store: Store, filters: Filters, selection: Selection, before: float | None, **values: Any
+) -> Response:
+    since = _since(filters)
+    counted_since = store.messages.start_of_newest(_MOST_LOOKED_AT, since=since, selection=selection)
+    counts = store.messages.counts(since=counted_since, selection=selection)
+    shown_since = since
+    if filters.status:  # which must be looked up for each that might be shown
+        shown_since = store.messages.start_of_newest(
+            _MOST_LOOKED_AT, since=since, before=before, selection=selection
+        )
+    found = store.messages.recent(
+        since=shown_since,
+        before=before,
+        status=filters.status or None,
+        limit=_PAGE_ROWS + 1,
+        selection=selection,
+    )
+    chosen = {name: value for name, value in filters.query().items() if name != "of"}
     return render(
         "messages.html",
-        chosen=chosen,
+        chosen={**chosen, "days": filters.days},
+        is_filtered=filters.are_set,
+        nothing=filters.describe(),
         periods=PERIODS,
-        suggestions=[sender for sender in senders if sender != OUTSIDE][:_SUGGESTIONS],
+        longest=LONGEST_DAYS,
+        sources=SOURCES,
         counts={name: counts[name] for name in sorted(counts, key=_place)},
         all_counted=counted_since == since,
         most=_MOST_LOOKED_AT,
-        rows=[_row(message) for message in found[:_PAGE_ROWS]],
+        rows=[_row(message, filters) for message in found[:_PAGE_ROWS]],
         first=before is None,
         older=_older(found) or (shown_since if shown_since > since else None),
-        notices=[(notice, notice.explain()) for notice in store.notices.current(time.time())],
-        here=page_path(),
-        link=lambda **changes: page_path(query={**chosen, **changes}),
+        here=filters.list_path(before),
+        all=Filters(of=filters.of).list_path(),
+        search=page_path("messages"),
+        link=filters.list_path,
+        now=time.time(),
+        refresh=REFRESH_SECONDS if before is None else None,
+        **values,
     )
 
 
-def _search(store: Store, form: Mapping[str, str]) -> Response:
+def _search(store: Store, text: str, user: Any) -> Response:
     """
-    Lead to the messages to a recipient.
+    Lead to a message by its id, or to the messages to a recipient.
 
     The number comes in the body of a request, which nobody logs; the address that it leads to holds its hash.
     """
-    number = form.get("number", "").strip()
-    kind = "group" if any(ch.isalpha() for ch in number) else "individual"  # user ids are read alike
+    if not text:
+        return RedirectResponse(page_path("messages"), 303)
+    if _MESSAGE_ID.fullmatch(text) or _WHATSAPP_ID.fullmatch(text):
+        name = text if _MESSAGE_ID.fullmatch(text) else short_id(text)
+        entry = store.ledger.find(name)
+        if entry is None or not permitted({entry.dag_id}, user):
+            raise HTTPException(404)
+        return RedirectResponse(page_path("messages", name_of(entry)), 303)
+    kind = "group" if any(ch.isalpha() for ch in text) else "individual"  # user ids are read alike
     try:
-        recipient = store.ledger.hash("recipient", canonical(number, kind)) if number else None
+        recipient = store.ledger.hash("recipient", canonical(text, kind))
     except D360RequestError as error:
         title, remedy = error.detail.title, error.detail.remedy
         raise NoticeError(400, f"This cannot be searched for: {title}", remedy) from None
-    query = {"recipient": recipient, "days": max(PERIODS) if recipient else None}
-    return RedirectResponse(page_path(query=query), 303)
+    return RedirectResponse(Filters(recipient=recipient, days=LONGEST_DAYS).list_path(), 303)
 
 
-def _message(store: Store, message: str, user: Any) -> Response:
-    """Show one message of a DAG that the user may read, with all its statuses."""
-    entry = _find(store, message, user)
-    history = store.statuses.history(entry.message_id) if entry.message_id else []
-    now = time.time()
-    return render(
-        "message.html",
-        entry=entry,
-        name=name_of(entry),
-        here=page_path(name_of(entry)),
-        task_link=task_path(entry),
-        explanation=None if history else explain(entry, None, now),
-        next_send=next_send(entry),
-        unsettled=is_unsettled(entry, now),
-        may_settle=entry.dag_id in permitted({entry.dag_id}, user, "PUT"),
-        history=[(status, explain_status(status)) for status in history],
-        pricing=next((status for status in reversed(history) if status.category), None),
-        back=page_path(),
-        dag_link=page_path(query={"dag": entry.dag_id}),
-    )
-
-
-def _settle(store: Store, message: str, outcome: str | None, user: Any) -> Response:
-    """Settle a message as sent or not sent, for a user who may edit the runs of its DAG."""
-    entry = _find(store, message, user)
-    if entry.dag_id not in permitted({entry.dag_id}, user, "PUT"):
-        raise NoticeError(
-            403,
-            "You may not settle this",
-            "Nothing was changed. Ask somebody who may edit the runs of its DAG.",
-        )
-    if outcome not in ("sent", "not sent"):
-        raise NoticeError(400, "That is no outcome", "Nothing was changed. Settle it as sent or as not sent.")
-    # If somebody else was faster, the page shows what they chose.
-    if store.ledger.resolve(entry.id, sent=outcome == "sent", older_than=time.time() - OLD_INTENT_SECONDS):
-        log.info("Message %s was settled as %s by %s", entry.id, outcome, user.get_name())
-    return RedirectResponse(page_path(name_of(entry)), 303)
-
-
-def _find(store: Store, message: str, user: Any) -> Entry:
-    entry = store.ledger.find(message)
-    if entry is None or not permitted({entry.dag_id}, user):
-        raise HTTPException(404)
-    return entry
-
-
-def _notice(request: Request, status: int) -> Response:
-    title, text = _NOTICES.get(status, ("That did not work", ""))
-    here = page_path(request.path_params.get("message"), request.query_params)
-    login = login_path(here) if status == 401 else None
-    return render("notice.html", status, title=title, text=text, login=login, back=None)
-
-
-def _row(message: LedgerMessage) -> dict[str, Any]:
-    status = message.status
+def _row(message: LedgerMessage, filters: Filters) -> dict[str, Any]:
+    entry, status = message.entry, message.status
     return {
-        "entry": message.entry,
+        "entry": entry,
         "status": message.current,
-        "explanation": explain(message.entry, status, time.time()),
+        "explanation": explain(entry, status, time.time()),
+        "doubt": is_doubtful(entry, status),
         "pricing": status if status and status.category else None,
-        "link": page_path(name_of(message.entry)),
-        "task_link": task_path(message.entry),
+        "link": page_path("messages", name_of(entry), query=filters.query()),
+        "dag_link": dag_path(entry),
+        "task_link": task_path(entry),
     }
+
+
+def _since(filters: Filters) -> float:
+    return time.time() - filters.days * _DAY_SECONDS
 
 
 def _older(found: list[LedgerMessage]) -> float | None:
@@ -260,23 +198,6 @@ def _older(found: list[LedgerMessage]) -> float | None:
         return None
     first, next_at = found[0].entry.at, found[_PAGE_ROWS].entry.at
     return next_at if next_at == first else math.nextafter(next_at, math.inf)
-
-
-def _days(text: str | None) -> int:
-    return next((days for days in PERIODS if str(days) == text), _DEFAULT_DAYS)
-
-
-def _instant(text: str | None) -> float | None:
-    try:
-        instant = float(text or "")
-    except ValueError:
-        return None
-    return instant if math.isfinite(instant) else None
-
-
-def _storable(text: str) -> str:
-    """Strip NUL characters, which PostgreSQL rejects."""
-    return text.replace("\0", "")
 
 
 def _place(status: str) -> tuple[int, str]:

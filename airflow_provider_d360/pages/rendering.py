@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi.responses import HTMLResponse
+from fastapi import HTTPException
+from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
-_TEMPLATES = "templates"
+from airflow_provider_d360.pages.addresses import page_path
+
+ASSETS = {"pages.css": "text/css", "pages.js": "text/javascript"}
 
 
 def render(template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -21,9 +23,23 @@ def render(template: str, status_code: int = 200, **values: Any) -> HTMLResponse
 
     :param template: The name of a file in ``templates``.
     :param status_code: The HTTP status of the response.
-    :param values: What it shows.
+    :param values: What it shows. ``sections`` and ``current`` are the tabs above it, ``refresh`` the seconds
+        after which it is loaded anew; default: none.
     """
+    values = {"sections": (), "current": None, "refresh": None, **values}
     return HTMLResponse(_ENVIRONMENT.get_template(template).render(values), status_code, _HEADERS)
+
+
+def asset(name: str) -> Response:
+    """
+    Return a file that pages load. Browsers may keep it: its address changes with its content.
+
+    :param name: Its name in ``static``.
+    """
+    if name not in ASSETS:
+        raise HTTPException(404)
+    headers = {"Cache-Control": "max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return Response(_content(name), media_type=ASSETS[name], headers=headers)
 
 
 def clock(instant: float) -> str:
@@ -63,21 +79,20 @@ def _utc(instant: float) -> datetime:
         return datetime.fromtimestamp(0, timezone.utc)
 
 
-def _source(name: str) -> str:
-    return Path(__file__).with_name(_TEMPLATES).joinpath(name).read_text(encoding="utf-8")
+@cache
+def _content(name: str) -> bytes:
+    return Path(__file__).with_name("static").joinpath(name).read_bytes()
 
 
-def _allow(text: str) -> str:
-    """Name an inline style or script in the policy: that one and no other."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def _asset_path(name: str) -> str:
+    return page_path("static", name, query={"v": hashlib.sha256(_content(name)).hexdigest()[:12]})
 
-
-_STYLE, _SCRIPT = _source("page.css"), _source("page.js")
 
 _POLICY = {
     "default-src": "'none'",
-    "style-src": _allow(_STYLE),
-    "script-src": _allow(_SCRIPT),
+    "style-src": "'self'",
+    "script-src": "'self'",
+    "connect-src": "'self'",
     "form-action": "'self'",
     "frame-ancestors": "'self'",
     "base-uri": "'none'",
@@ -91,11 +106,11 @@ _HEADERS = {
 }
 
 _ENVIRONMENT = Environment(
-    loader=PackageLoader("airflow_provider_d360.pages", _TEMPLATES),
+    loader=PackageLoader("airflow_provider_d360.pages", "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters.update(clock=clock, iso=iso, elapsed=elapsed)
-_ENVIRONMENT.globals.update(style=Markup(_STYLE), script=Markup(_SCRIPT))  # noqa: S704 - files of ours
+_ENVIRONMENT.globals.update(asset=_asset_path)

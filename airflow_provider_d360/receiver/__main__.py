@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import os
+import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -85,6 +88,7 @@ def serve(options: argparse.Namespace, store: Store) -> int:
     from airflow.configuration import conf
     from starlette.applications import Starlette
 
+    from airflow_provider_d360.receiver.alert_delivery import deliver_alerts
     from airflow_provider_d360.receiver.app import MAX_BODY_BYTES
     from airflow_provider_d360.receiver.prometheus import metrics_route
     from airflow_provider_d360.receiver.settings import configured_routes
@@ -94,16 +98,35 @@ def serve(options: argparse.Namespace, store: Store) -> int:
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     route = metrics_route()  # first: only metrics that go somewhere are measured
     app = Starlette(routes=[route, *configured_routes(options.conn_id, store)])
+    deliver_alerts(partial(type(store), store.url))
     gc.collect()
     gc.freeze()  # Airflow's modules are many objects that stay; a full collection would visit them each time
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=options.host,
         port=options.port,
         timeout_graceful_shutdown=LONGEST_STOP_SECONDS,
         **server_options(conf.getint("d360", "webhook_max_body_bytes", fallback=MAX_BODY_BYTES)),
     )
-    return 0
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                port = self.servers[0].sockets[0].getsockname()[1]
+                host = f"[{options.host}]" if ":" in options.host else options.host
+                _say_where(f"http://{host}:{port}", store)
+
+    server = Server(config)
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after it has stopped
+        server.run()
+    return 0 if server.started else 1
+
+
+def _say_where(url: str, store: Store) -> None:
+    print(f"The receiver is up: let 360dialog deliver to {url}/webhook, through a proxy with TLS.")  # noqa: T201
+    print(f"  {url}/health says whether a delivery can be stored; {url}/metrics is for Prometheus.")  # noqa: T201
+    print(f"  Store: {store.place}. Press Ctrl-C to stop.", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 
+from airflow_provider_d360.receiver.background import Background
 from airflow_provider_d360.store import Notice, Store
 from airflow_provider_d360.store.notices import LEASE_SECONDS
 
@@ -19,42 +19,14 @@ class Announcer:
     """
     Announces each bad state once, on a thread of its own. What fails is tried again every five minutes.
 
+    :ivar wake: Announces what is due; it returns at once.
     :param store: Where notices are. It decides which of several processes announces.
     :param notify: Sends a text to people. It may block and raise.
     """
 
     def __init__(self, store: Store, notify: Callable[[str], object]) -> None:
         self._store, self._notify = store, notify
-        self._lock = threading.Lock()
-        self._is_running = self._is_due = False
-        self._timer: threading.Timer | None = None
-
-    def wake(self) -> None:
-        """Announce what is due; this returns at once."""
-        with self._lock:
-            self._is_due = True
-            if self._is_running:
-                return
-            self._is_running = True
-        threading.Thread(target=self._run, name="d360-notices", daemon=True).start()
-
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                if not self._is_due:
-                    self._is_running = False
-                    return
-                self._is_due = False
-            try:
-                self._announce()
-            except Exception as error:  # noqa: BLE001 - of the notifier, of a secrets backend, of the store
-                log.error(
-                    "What WhatsApp reports could not be announced: %s. It is tried again in %d minutes; see "
-                    "[d360] notice_notifier.",
-                    type(error).__name__,  # its text may hold the address or token of the other service
-                    LEASE_SECONDS // 60,
-                )
-                self._wake_later()
+        self.wake = Background(self._announce, "d360-notices", lambda: LEASE_SECONDS + 1.0, _report).wake
 
     def _announce(self) -> None:
         notices = self._store.notices.claim(time.time())
@@ -63,13 +35,14 @@ class Announcer:
             self._store.notices.confirm(notices)
             log.info("Announced what WhatsApp reports: %d notices", len(notices))
 
-    def _wake_later(self) -> None:
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = threading.Timer(LEASE_SECONDS + 1.0, self.wake)
-            self._timer.daemon = True
-            self._timer.start()
+
+def _report(error: Exception) -> None:
+    log.error(
+        "What WhatsApp reports could not be announced: %s. It is tried again in %d minutes; see [d360] "
+        "notice_notifier.",
+        type(error).__name__,  # its text may hold the address or token of the other service
+        LEASE_SECONDS // 60,
+    )
 
 
 def describe_notices(notices: Sequence[Notice]) -> str:
@@ -80,5 +53,5 @@ def describe_notices(notices: Sequence[Notice]) -> str:
     """
     lines = [f"WhatsApp reports: {notice.describe()}" for notice in notices[:_MOST_NAMED]]
     if more := len(notices) - len(lines):
-        lines.append(f"And {more} more: see the page WhatsApp messages in Airflow.")
+        lines.append(f"And {more} more: see the page WhatsApp in Airflow.")
     return "\n".join(lines)

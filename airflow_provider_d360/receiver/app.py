@@ -17,11 +17,13 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from airflow_provider_d360 import metrics
-from airflow_provider_d360.api.events import Event, OmittedEvent, UnknownEvent
+from airflow_provider_d360.api.events import Event, MessageEvent, OmittedEvent, UnknownEvent
+from airflow_provider_d360.api.inbound import TAPS
 from airflow_provider_d360.api.notices import NoticeEvent
 from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
 from airflow_provider_d360.receiver.admission import Admission
 from airflow_provider_d360.receiver.announcements import Announcer
+from airflow_provider_d360.receiver.background import Background
 from airflow_provider_d360.receiver.bodies import (
     DisconnectedError,
     TooLargeError,
@@ -59,6 +61,7 @@ def create_app(
     notify: Callable[[str], object] | None = None,
     measures: bool = False,
     words: Keywords = DEFAULT_KEYWORDS,
+    desk: Background | None = None,
 ) -> Starlette:
     """
     Make the receiver, for any ASGI server. It accepts deliveries at ``/``, ``/webhook`` and ``/webhook/``.
@@ -73,12 +76,20 @@ def create_app(
         told.
     :param measures: Whether to record metrics. Default: no.
     :param words: The words by which people opt out and in.
+    :param desk: Serves taps that no task waits for. Default: nobody does.
     :raises NoCredentialsError: if anybody could deliver.
     """
     admission = Admission(credentials, platform_secret)
     return Starlette(
         routes=routes(
-            store, Credentials(lambda: admission), max_body_bytes, address_header, notify, measures, words
+            store,
+            Credentials(lambda: admission),
+            max_body_bytes,
+            address_header,
+            notify,
+            measures,
+            words,
+            desk,
         )
     )
 
@@ -91,6 +102,7 @@ def routes(
     notify: Callable[[str], object] | None = None,
     measures: bool = False,
     words: Keywords = DEFAULT_KEYWORDS,
+    desk: Background | None = None,
 ) -> list[BaseRoute]:
     """
     Make the receiver's routes, for an application of another package.
@@ -102,11 +114,14 @@ def routes(
     :param notify: Sends a text to people when WhatsApp reports that something is wrong, if anything does.
     :param measures: Whether to record metrics.
     :param words: The words by which people opt out and in.
+    :param desk: Serves taps that no task waits for, if anything does.
     """
     announcer = Announcer(store, notify) if notify else None
-    receiver = Receiver(store, credentials, max_body_bytes, address_header, announcer, measures, words)
+    receiver = Receiver(store, credentials, max_body_bytes, address_header, announcer, measures, words, desk)
     if announcer:
         announcer.wake()  # for what another process stored and could not announce
+    if desk:
+        desk.wake()  # likewise
     unhealthy = ThrottledLog("Answered 503 to %(count)d health checks: %(last)s")
 
     async def respond_health(request: Request) -> JSONResponse:
@@ -140,6 +155,7 @@ class Receiver:
     :param announcer: Tells people what WhatsApp reports as wrong, if anything does.
     :param measures: Whether to record metrics.
     :param words: The words by which people opt out and in.
+    :param desk: Serves taps that no task waits for, if anything does.
     """
 
     def __init__(
@@ -151,8 +167,9 @@ class Receiver:
         announcer: Announcer | None,
         measures: bool,
         words: Keywords,
+        desk: Background | None,
     ) -> None:
-        self._announcer = announcer
+        self._announcer, self._desk = announcer, desk
         self._measures = measures
         self._credentials = credentials
         self._max_body_bytes = max_body_bytes
@@ -199,13 +216,19 @@ class Receiver:
             measure_delivery(delivery.events)
         if delivery.events:
             await self._commits.add(delivery.events, delivery.size_bytes)
-            if self._announcer and any(isinstance(event, NoticeEvent) for event in delivery.events):
-                self._announcer.wake()
+            self._wake(delivery.events)
         if delivery.omitted:
             self._omitted.count(delivery.omitted, delivery.omitted_count)
         if delivery.unknown_count:
             self._unknown.count(times=delivery.unknown_count)
         return 200
+
+    def _wake(self, events: Sequence[Event]) -> None:
+        """Let others work on what was committed; this waits for nobody."""
+        if self._announcer and any(isinstance(event, NoticeEvent) for event in events):
+            self._announcer.wake()
+        if self._desk and any(_is_tap(event) for event in events):
+            self._desk.wake()
 
     async def _read(self, scope: Scope, body: bytes) -> Delivery:
         """Read a body; a long one on a thread, so that the event loop is not blocked."""
@@ -244,6 +267,10 @@ class Delivery:
     unknown_count: int
     omitted: str
     omitted_count: int
+
+
+def _is_tap(event: Event) -> bool:
+    return isinstance(event, MessageEvent) and event.type in TAPS
 
 
 def _decompress_and_read(encodings: list[bytes], body: bytes, limit: int) -> Delivery:

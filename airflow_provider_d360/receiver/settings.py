@@ -19,6 +19,7 @@ from airflow_provider_d360.hooks.connections import webhook_login
 from airflow_provider_d360.receiver.admission import Admission
 from airflow_provider_d360.receiver.app import MAX_BODY_BYTES, routes
 from airflow_provider_d360.receiver.credentials import Credentials
+from airflow_provider_d360.receiver.desk import background_desk
 from airflow_provider_d360.store import Store
 from airflow_provider_d360.store.configured import configured_store
 
@@ -71,15 +72,17 @@ def configured_routes(conn_ids: Sequence[str] | None = None, store: Store | None
     :param store: The store. Default: the configured one.
     :raises SettingsError: if something is wrong, first of all if there are no credentials.
     """
+    store = store or open_store()
     return _or_settings_error(
         lambda: routes(
-            store or open_store(),
+            store,
             Credentials(_Lookup(configured_conn_ids() if conn_ids is None else conn_ids)),
             conf.getint("d360", "webhook_max_body_bytes", fallback=MAX_BODY_BYTES),
             conf.get("d360", "webhook_address_header", fallback="").strip() or None,
             configured_notify(),
             metrics.is_enabled(),
             configured_keywords(),
+            background_desk(store, get_connection),
         )
     )
 

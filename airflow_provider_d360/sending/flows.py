@@ -15,6 +15,7 @@ from airflow_provider_d360.sending.counts import count_sent, counted_errors
 from airflow_provider_d360.sending.media import upload_paths
 from airflow_provider_d360.sending.rates import wait_for_turn
 from airflow_provider_d360.sending.recorded import send_once
+from airflow_provider_d360.sending.redirection import Outgoing, redirect
 from airflow_provider_d360.sending.suppressed import refuse_suppressed
 from airflow_provider_d360.sending.templates import list_templates
 
@@ -57,7 +58,8 @@ def send(
     :param marketing: Whether the message is marketing, which people may have opted out of. By default, a
         template is what its category says, and other messages are not.
     :raises D360RequestError: when the message breaks a documented limit.
-    :raises D360RecipientError: when the recipient opted out.
+    :raises D360RecipientError: when the recipient opted out, or the connection may not write to them
+        (``only_to``).
     :raises D360RateLimitError: when its turn is too far away.
     :raises D360UnavailableError: when the ledger cannot be read: then nothing was sent.
     :raises D360AmbiguousError: when the message may have been sent, now or earlier.
@@ -71,10 +73,7 @@ def send(
         prepare = partial(
             _prepare,
             settings,
-            to,
-            content,
-            reply_to=reply_to,
-            recipient_type=recipient_type,
+            Outgoing(to, recipient_type, content, reply_to),
             preflight=preflight,
             own_data=biz_opaque_callback_data,
             marketing=marketing,
@@ -85,7 +84,7 @@ def send(
                 sender = replace(sender, proof_seconds=0.0)
             return (yield from send_once(settings, sender, to, [content, reply_to], prepare))
         call = yield from prepare(None)
-        yield from wait_for_turn(settings, to)
+        yield from wait_for_turn(settings, call.recipient)
         sent: Sent = yield call
         count_sent(sent, "hook")
         return sent
@@ -99,27 +98,25 @@ def _check_flag(name: str, value: object) -> None:
 
 def _prepare(
     settings: ConnectionSettings,
-    to: str,
-    content: Mapping[str, Any],
+    message: Outgoing,
     record: SendRecord | None,
     *,
-    reply_to: str | None,
-    recipient_type: str,
     preflight: bool,
     own_data: str | None,
     marketing: bool | None,
 ) -> Flow[Call[Sent]]:
     """Refuse people who opted out, do what takes other requests, and return the call that sends."""
     if record is not None:
-        yield from refuse_suppressed(settings, content, marketing, record)
+        yield from refuse_suppressed(settings, message.content, marketing, record)
+    message = redirect(settings, message)
     if preflight:
-        approved = yield from list_templates(settings, name=template_name(content))
-        check_template(content, approved)
+        approved = yield from list_templates(settings, name=template_name(message.content))
+        check_template(message.content, approved)
     return messages.send_message(
         settings.hosting,
-        to,
-        (yield from upload_paths(settings, content)),
-        recipient_type=recipient_type,
-        reply_to=reply_to,
+        message.to,
+        (yield from upload_paths(settings, message.content)),
+        recipient_type=message.recipient_type,
+        reply_to=message.reply_to,
         biz_opaque_callback_data=own_data or (record.token if record else None),
     )

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from airflow_provider_d360.api.attachments import Attachment, attachments, with_ids
 from airflow_provider_d360.api.checks import files
 from airflow_provider_d360.api.endpoints import media
-from airflow_provider_d360.api.errors import D360Error
+from airflow_provider_d360.api.errors import D360Error, request_error
 from airflow_provider_d360.api.privacy import explain, file_error
 from airflow_provider_d360.api.wire import Source
 from airflow_provider_d360.sending.roots import allowed
@@ -237,10 +237,24 @@ def _on_files(work: Callable[[], T]) -> T:
     raise failure
 
 
+_PROVIDERS = {
+    "abfs": "apache-airflow-providers-microsoft-azure",
+    "gs": "apache-airflow-providers-google",
+    "s3": "apache-airflow-providers-amazon[s3fs]",
+}
+
+
 def _path(path: AnyPath) -> Any:
     """Make a path of a string. Object storage is imported only for addresses such as ``s3://…``."""
     if isinstance(path, str) and "://" in path:
         from airflow.sdk import ObjectStoragePath
+        from airflow.sdk.io import has_fs
 
+        scheme = path.partition("://")[0]
+        if re.fullmatch(r"[a-z][a-z0-9]{0,15}", scheme) and not has_fs(scheme):
+            package = _PROVIDERS.get(scheme, "the Airflow provider that brings it")
+            raise request_error(
+                f"Nothing is installed that reads {scheme}://", f"Install {package} where the task runs."
+            )
         return ObjectStoragePath(path)
     return path if hasattr(path, "open") else Path(path)

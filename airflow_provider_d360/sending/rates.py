@@ -1,13 +1,25 @@
-"""Rate limiting: one limiter for each number in a process, whichever hook sends."""
+"""
+Rate limiting: one limiter for each number in a process, whichever hook sends.
+
+Where machines share the store, the limit of the number is that of all their processes: each message takes its
+turn from a lease of the store.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
 
 from airflow_provider_d360.api.errors import D360RateLimitError, ErrorDetail
-from airflow_provider_d360.transport.flows import Flow, Pause
+from airflow_provider_d360.sending.turns import Turn, Turns
+from airflow_provider_d360.transport.flows import Flow, Pause, Work
 from airflow_provider_d360.transport.settings import ConnectionSettings
+
+if TYPE_CHECKING:
+    from airflow_provider_d360.store.rate_leases import RateLeases
 
 # Meta: one message in six seconds to the same person, with up to 45 at once on credit.
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/throughput
@@ -15,9 +27,11 @@ _PAIR_SECONDS = 6.0
 _PAIR_BURST = 45
 _MOST_RECIPIENTS = 10_000
 _LONGEST_WAIT_SECONDS = 60.0
+_RETRY_SECONDS = 1.0
 
 _lock = threading.Lock()
 _limiters: dict[tuple[str, str, float], RateLimiter] = {}
+_shared: dict[str, _SharedTurns] = {}
 
 
 class RateLimiter:
@@ -56,12 +70,33 @@ class RateLimiter:
         self._credit_ends = {who: end for who, end in self._credit_ends.items() if end > now}
 
 
-def wait_for_turn(settings: ConnectionSettings, recipient: str) -> Flow[None]:
+class _SharedTurns:
+    """The turns of one number that this process has leased, and how many it has used of late."""
+
+    def __init__(self) -> None:
+        self.turns = Turns()
+        self._used: deque[float] = deque()
+
+    def want(self, now: float) -> int:
+        """Return how many turns to lease: what the last second took, because what is not used is lost."""
+        while self._used and now - self._used[0] > 1.0:
+            self._used.popleft()
+        return max(1, len(self._used))
+
+    def use(self, now: float) -> None:
+        """Count a turn that is used."""
+        self._used.append(now)
+
+
+def wait_for_turn(
+    settings: ConnectionSettings, recipient: str, leases: RateLeases | None = None
+) -> Flow[None]:
     """
     Wait until this number may write to this recipient.
 
     :param settings: The number, its rate limit and the time it may wait.
     :param recipient: The recipient, as :func:`~airflow_provider_d360.api.recipients.canonical` returns it.
+    :param leases: Where turns of all processes are leased; None if each process has its own limit.
     :raises D360RateLimitError: when that is more than a minute away, or more than ``budget_seconds``. Longer
         waits are left to the scheduler.
     """
@@ -71,11 +106,56 @@ def wait_for_turn(settings: ConnectionSettings, recipient: str) -> Flow[None]:
         limiter = _limiters.setdefault(number, RateLimiter(settings.messages_per_second))
         wait = limiter.reserve(recipient, time.monotonic(), longest)
     if wait > longest:
-        raise D360RateLimitError(
-            ErrorDetail(
-                "This process has sent as much as WhatsApp accepts for now",
-                "Send fewer messages to the same person, or more slowly.",
-                retry_after_seconds=wait,
-            )
-        )
+        raise _too_fast("This process has sent as much as WhatsApp accepts for now", wait)
     yield Pause(wait)
+    if leases is not None:
+        yield from _wait_for_shared_turn(settings, leases, longest - wait)
+
+
+def _wait_for_shared_turn(settings: ConnectionSettings, leases: RateLeases, longest: float) -> Flow[None]:
+    from airflow_provider_d360.store import StoreError
+
+    ends = time.monotonic() + longest
+    while True:
+        left = max(0.0, ends - time.monotonic())
+        try:
+            shared, turn = yield Work(partial(_next_turn, settings, leases, left))
+        except StoreError:
+            return  # the ledger says what is wrong with it, and whether anything may be sent
+        yield Pause(max(0.0, turn.at - time.monotonic()))
+        now = time.monotonic()
+        if now <= turn.latest:
+            with _lock:
+                shared.use(now)
+            return
+        if now > ends:
+            raise _too_fast("The store is too slow to share the rate limit of this number", _RETRY_SECONDS)
+
+
+def _next_turn(settings: ConnectionSettings, leases: RateLeases, longest: float) -> tuple[_SharedTurns, Turn]:
+    """Take the next turn of this process; lease more where there is none."""
+    number = leases.key(settings.base_url, settings.api_key)
+    with _lock:
+        shared = _shared.setdefault(number, _SharedTurns())
+    while True:
+        with _lock:
+            turn, want = shared.turns.take(time.monotonic()), shared.want(time.monotonic())
+        if turn is not None:
+            return shared, turn
+        lease = leases.lease(
+            number,
+            messages_per_second=settings.messages_per_second,
+            incoming_share=settings.incoming_share,
+            want=want,
+            within_seconds=longest,
+        )
+        if not lease.moments:
+            wait = lease.free_at - time.monotonic()
+            raise _too_fast("This number has sent as much as WhatsApp accepts for now", wait)
+        with _lock:
+            shared.turns.add(lease)
+
+
+def _too_fast(title: str, wait: float) -> D360RateLimitError:
+    remedy = "Send fewer messages to the same person, or more slowly."
+    return D360RateLimitError(ErrorDetail(title, remedy, retry_after_seconds=wait))

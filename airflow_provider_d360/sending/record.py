@@ -26,6 +26,7 @@ from airflow_provider_d360.store import StoreError
 from airflow_provider_d360.store.entries import Entry, OldSender, State
 from airflow_provider_d360.store.ledger import Ledger
 from airflow_provider_d360.store.opt_outs import Suppression
+from airflow_provider_d360.store.rate_leases import RateLeases
 from airflow_provider_d360.store.secret import keyed_hash
 from airflow_provider_d360.store.suppression import Suppressions
 
@@ -97,6 +98,7 @@ class SendRecord:
     :ivar is_pending: An intent stands: the message may be on its way.
     :param claim: What is sent, by whom.
     :param books: Where entries are looked up, the one that knows best first.
+    :ivar rate_leases: Where the turns of all processes are leased, if there is such a place.
     :param opt_outs: Whether the recipient is on the list of opt-outs; None if there is no such list.
     :param is_new: Each send is a message of its own: there is nothing to look up.
     :param required: Send nothing while the ledger cannot be used.
@@ -107,6 +109,7 @@ class SendRecord:
         claim: Claim,
         books: Sequence[_Book],
         opt_outs: OptOutsOfOne | None,
+        rate_leases: RateLeases | None,
         *,
         is_new: bool,
         required: bool,
@@ -115,6 +118,7 @@ class SendRecord:
         self.is_pending = self._has_begun = False
         self._claim, self._books, self._is_new, self._required = claim, books, is_new, required
         self._opt_outs = opt_outs
+        self.rate_leases = rate_leases
 
     def find_opt_out(self) -> Suppression | None:
         """
@@ -301,7 +305,8 @@ def new_record(
         contents = content, claim.content
         books.append(TaskState(state, key, hash_by_key, scope, contents, store_id, entry))
     opt_outs = OptOutsOfOne(ledger.suppressions, to) if ledger else None
-    return SendRecord(claim, books, opt_outs, is_new=what is None, required=sender.required)
+    rate_leases = ledger.rate_leases if ledger else None
+    return SendRecord(claim, books, opt_outs, rate_leases, is_new=what is None, required=sender.required)
 
 
 def is_opted_out(error: Exception) -> bool:

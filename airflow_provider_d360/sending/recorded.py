@@ -55,7 +55,7 @@ def send_once(
         try:
             if call is None:
                 call = yield from prepare(record)
-            yield from wait_for_turn(settings, to)
+            yield from wait_for_turn(settings, call.recipient, record.rate_leases if record else None)
             if record is None:
                 sent: Sent | None = yield call
             else:

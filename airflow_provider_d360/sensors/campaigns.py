@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_d360.campaigns.thresholds import Thresholds
+    from airflow_provider_d360.messages.values import String
 
 _NAMES = ("delivered", "read", "failed", "held", "opted_out")
 
@@ -48,7 +49,7 @@ class D360CampaignSensor(DeferrableSensor):
     def __init__(
         self,
         *,
-        campaign_id: str,
+        campaign_id: String,
         delivered: float | None = 0.8,
         read: float | None = None,
         failed: float | None = 0.05,
@@ -82,7 +83,7 @@ class D360CampaignSensor(DeferrableSensor):
 
         store = configured_store()
         try:
-            state, reason = judge_campaign(store, self.campaign_id, self.thresholds)
+            state, reason = judge_campaign(store, str(self.campaign_id), self.thresholds)
         except StoreUnavailableError as problem:
             self.log.warning("The store cannot be read, trying again: %s", problem)
             return False
@@ -95,7 +96,9 @@ class D360CampaignSensor(DeferrableSensor):
         from airflow_provider_d360.triggers.campaigns import D360CampaignResultTrigger
 
         trigger = D360CampaignResultTrigger(
-            campaign_id=self.campaign_id, thresholds=asdict(self.thresholds), until=time.time() + self.timeout
+            campaign_id=str(self.campaign_id),
+            thresholds=asdict(self.thresholds),
+            until=time.time() + self.timeout,
         )
         self.defer(trigger=trigger, method_name="execute_complete")
 

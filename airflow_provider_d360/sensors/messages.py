@@ -19,6 +19,7 @@ from airflow_provider_d360.tasks.tracking import WAIT_FOR, conclude
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_d360.messages.values import String
     from airflow_provider_d360.store import Store
 
 
@@ -46,7 +47,7 @@ class D360MessageStatusSensor(DeferrableSensor):
     def __init__(
         self,
         *,
-        message_id: str,
+        message_id: String,
         status: Literal["sent", "delivered", "read"] = "delivered",
         **kwargs: Any,
     ) -> None:

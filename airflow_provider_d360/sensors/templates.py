@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_d360.api.endpoints.templates import Verdict
+    from airflow_provider_d360.messages.values import String
 
 
 class D360TemplateApprovedSensor(D360Operator, DeferrableSensor):
@@ -45,17 +46,17 @@ class D360TemplateApprovedSensor(D360Operator, DeferrableSensor):
     def __init__(
         self,
         *,
-        name: str,
-        language: str,
-        category: str | None = None,
+        name: String,
+        language: String,
+        category: String | None = None,
         on_category_change: Literal["warn", "fail"] = "warn",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_category_choice(on_category_change)
-        self.name = name
-        self.language = language
-        self.category = category
+        self.name: Any = name
+        self.language: Any = language
+        self.category: Any = category
         self._compares_category = category is not None
         self.on_category_change = on_category_change
 

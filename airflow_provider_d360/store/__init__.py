@@ -18,10 +18,10 @@ if sqlalchemy.__version__.startswith("1."):  # Airflow 3.1 allows it; checked be
 
 from airflow_provider_d360.store.database import StoreError, StoreFaultError, StoreUnavailableError
 from airflow_provider_d360.store.entries import Entry, State
-from airflow_provider_d360.store.inbox import InboxMessage
+from airflow_provider_d360.store.incoming import InboxMessage
 from airflow_provider_d360.store.notices import Notice
 from airflow_provider_d360.store.opt_outs import Scope, Suppression
-from airflow_provider_d360.store.sent import LedgerMessage
+from airflow_provider_d360.store.sent import LedgerMessage, Selection
 from airflow_provider_d360.store.statuses import Status
 from airflow_provider_d360.store.store import Store
 
@@ -31,6 +31,7 @@ __all__ = [
     "LedgerMessage",
     "Notice",
     "Scope",
+    "Selection",
     "State",
     "Status",
     "Store",

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select, update
 
 from airflow_provider_d360.store.database import Database, StoreError
 from airflow_provider_d360.store.health import HEALTH, PURGE_ID
-from airflow_provider_d360.store.inbox import INBOX
+from airflow_provider_d360.store.incoming import INBOX
 from airflow_provider_d360.store.rows import FIRST_TIME, Insert
 from airflow_provider_d360.store.statuses import STATUSES
 

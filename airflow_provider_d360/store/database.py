@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, make_url
@@ -132,6 +133,21 @@ class Database:
         :raises StoreUnavailableError: It cannot be recovered.
         """
         self._retry(self._verify_always)
+
+    def erase_deleted(self) -> None:
+        """
+        Empty SQLite's log, in which deleted rows can still be read; PostgreSQL's is not ours to empty.
+
+        While others use the database, part of it may stay, until the next call or until they have ended.
+        """
+        if self._file is None:
+            return
+        with suppress(*_ERRORS):
+            connection = self._open().raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.close()
 
     def close(self) -> None:
         """Close all connections."""

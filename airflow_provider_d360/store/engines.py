@@ -61,6 +61,7 @@ def sqlite_engine(url: URL, synchronous: str) -> Engine:
         connection.isolation_level = None  # transactions begin below, and not when the driver decides
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA secure_delete=ON")  # or deleted texts can be read in the file
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, Double, Index, String, Table, Text, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, tuple_
 
-from airflow_provider_d360.api.events import Event, MessageEvent
+from airflow_provider_d360.api.inbound import TAPS
+from airflow_provider_d360.store.cursors import CURSORS, OWN_PREFIX, Cursors, is_unread
 from airflow_provider_d360.store.database import Database
-from airflow_provider_d360.store.migrations import METADATA
+from airflow_provider_d360.store.incoming import INBOX, InboxMessage, inbox_message
 from airflow_provider_d360.store.raw import RAW_TYPE, raw_row
 from airflow_provider_d360.store.rows import (
     CLOCK_SKEW_SECONDS,
@@ -22,54 +22,11 @@ from airflow_provider_d360.store.rows import (
     correct_future,
     count_rows,
     delete_rows,
-    storable_json,
-    storable_text,
 )
 
-INBOX = Table(
-    "d360_inbox",
-    METADATA,
-    Column("message_id", String, primary_key=True),
-    Column("type", String, nullable=False),
-    Column("sender", String),
-    Column("sender_user_id", String),
-    Column("at", Double),
-    Column("received_at", Double, nullable=False),
-    Column("reply_to", String),
-    Column("number", String),
-    Column("content", Text),  # the message as it came, in JSON
-)
-Index("d360_inbox_received_at", INBOX.c.received_at)
+log = logging.getLogger(__name__)
 
 _INSERT = Insert(INBOX)
-
-
-@dataclass(frozen=True, slots=True)
-class InboxMessage:
-    """
-    A message that somebody sent to us.
-
-    :param message_id: Its id.
-    :param type: ``text``, ``image``, ``interactive``…: see WhatsApp's webhook reference.
-    :param sender: The sender's number.
-    :param sender_user_id: The sender's user id (BSUID), which replaces the number of people who hide it.
-    :param at: When it was sent, in Unix seconds; None if WhatsApp did not say.
-    :param received_at: When the receiver got it, in Unix seconds.
-    :param reply_to: Id of the message that it replies to.
-    :param number: Our number, to which it was sent.
-    :param content: The message as it came, parsed from JSON; None if it is nested too deeply for
-        Python to read; the table holds it all the same.
-    """
-
-    message_id: str
-    type: str
-    sender: str | None = field(repr=False)
-    sender_user_id: str | None = field(repr=False)
-    at: float | None
-    received_at: float
-    reply_to: str | None
-    number: str | None
-    content: Any = field(repr=False)
 
 
 class Inbox:
@@ -83,6 +40,7 @@ class Inbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._cursors = Cursors(database)
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
         """
@@ -115,8 +73,103 @@ class Inbox:
         received_at = INBOX.c.received_at
         times = (received_at >= since) & (received_at <= time.time() + CLOCK_SKEW_SECONDS)
         query = select(INBOX).where(times, INBOX.c.type != RAW_TYPE).order_by(received_at).limit(limit)
-        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [InboxMessage(**{**row, "content": _content(row["content"])}) for row in rows]
+        return self._read(query)
+
+    def unread(
+        self,
+        cursor: str,
+        *,
+        limit: int = 500,
+        after: InboxMessage | None = None,
+        kinds: Sequence[str] | None = None,
+    ) -> list[InboxMessage]:
+        """
+        Return what a cursor has not read, in the order of arrival. Messages from the future wait, as above.
+
+        :param cursor: The name of the cursor. It must exist.
+        :param limit: How many at most.
+        :param after: Only those that arrived after this one.
+        :param kinds: Only these types; all by default.
+        """
+        received_at, message_id = INBOX.c.received_at, INBOX.c.message_id
+        condition = is_unread() & (received_at <= time.time() + CLOCK_SKEW_SECONDS)
+        query = select(INBOX).select_from(CURSORS).join(INBOX, condition).where(CURSORS.c.name == cursor)
+        if kinds is not None:
+            query = query.where(INBOX.c.type.in_(list(kinds)))
+        if after is not None:
+            query = query.where(tuple_(received_at, message_id) > (after.received_at, after.message_id))
+        query = query.order_by(received_at, message_id).limit(limit)
+        return self._read(query)
+
+    def find(self, message_ids: Sequence[str]) -> list[InboxMessage]:
+        """
+        Return messages by their ids, in the order of arrival; those that are not there are left out.
+
+        :param message_ids: Their ids.
+        """
+
+        def work(connection: Connection) -> list[InboxMessage]:
+            found: list[InboxMessage] = []
+            for chunk in chunks(message_ids):
+                query = select(INBOX).where(INBOX.c.message_id.in_(chunk), INBOX.c.type != RAW_TYPE)
+                found += [inbox_message(row) for row in connection.execute(query).mappings()]
+            return sorted(found, key=lambda message: (message.received_at, message.message_id))
+
+        return self._database.read(work)
+
+    def answers(
+        self,
+        message_ids: Sequence[str],
+        senders: Sequence[str],
+        *,
+        since: float,
+        taps_only: bool,
+        limit: int = 500,
+    ) -> list[InboxMessage]:
+        """
+        Return what may be a person's answers to messages of ours, in the order of arrival.
+
+        :param message_ids: Our messages, that the person may quote or tap.
+        :param senders: The person's numbers and user ids; none for quotes and taps of these messages only.
+        :param since: Only those received at this time or later, in Unix seconds.
+        :param taps_only: Of the person's messages that quote none of ours, only taps on buttons.
+        :param limit: How many at most.
+        """
+        columns = INBOX.c
+        wanted: ColumnElement[bool] = columns.reply_to.in_(list(message_ids))
+        if senders:
+            is_theirs = columns.sender.in_(senders) | columns.sender_user_id.in_(senders)
+            wanted |= (is_theirs & columns.type.in_(TAPS)) if taps_only else is_theirs
+        query = (
+            select(INBOX)
+            .where(wanted, columns.received_at >= since, columns.type != RAW_TYPE)
+            .order_by(columns.received_at, columns.message_id)
+            .limit(limit)
+        )
+        return self._read(query)
+
+    def last_from(self, sender: str) -> float | None:
+        """
+        Return when somebody last wrote to us, in Unix seconds; None if no message is stored.
+
+        :param sender: The person's number or user id.
+        """
+        is_theirs = (INBOX.c.sender == sender) | (INBOX.c.sender_user_id == sender)
+        query = select(func.max(INBOX.c.received_at)).where(is_theirs)
+        return self._database.read(lambda connection: connection.execute(query).scalar())
+
+    def recent(self, *, since: float, before: float | None = None, limit: int = 100) -> list[InboxMessage]:
+        """
+        Return messages, newest first, for pages. Rows from the future wait for the next purge.
+
+        :param since: Only messages received at this time or later, in Unix seconds.
+        :param before: Only messages received before this time, in Unix seconds; for the next page.
+        :param limit: How many at most.
+        """
+        received_at, end = INBOX.c.received_at, time.time() + CLOCK_SKEW_SECONDS
+        times = (received_at >= since) & (received_at < min(before or end, end))
+        query = select(INBOX).where(times, INBOX.c.type != RAW_TYPE)
+        return self._read(query.order_by(received_at.desc(), INBOX.c.message_id).limit(limit))
 
     def count(self) -> int:
         """Count the rows."""
@@ -126,45 +179,25 @@ class Inbox:
         """
         Delete messages that were received before a time, and return how many.
 
+        What a named cursor has not read stays, and is warned of.
+
         :param older_than: In Unix seconds.
         :param now: The time, in Unix seconds; later ones were written while a clock was wrong.
         """
         correct_future(self._database, INBOX, ["received_at"], now)
-        return delete_rows(self._database, INBOX, INBOX.c.received_at < older_than)
+        for backlog in self._cursors.backlogs(older_than):
+            if backlog.messages and not backlog.name.startswith(OWN_PREFIX):
+                log.warning(
+                    "The purge keeps %d messages that the cursor %r has not read. Let its DAG run, or, if "
+                    "nobody needs it any more: python -m airflow_provider_d360 cursors --forget %s",
+                    backlog.messages,
+                    backlog.name,
+                    backlog.name,
+                )
+        is_named = ~CURSORS.c.name.startswith(OWN_PREFIX)
+        is_kept = exists().where(is_unread() & is_named).correlate(INBOX)
+        return delete_rows(self._database, INBOX, (INBOX.c.received_at < older_than) & ~is_kept)
 
-
-def inbox_rows(events: Iterable[Event], received_at: float) -> list[Row]:
-    """
-    Make one row for each message; several if their contents differ.
-
-    :param events: Any events; others than messages are ignored.
-    :param received_at: When they were received, in Unix seconds.
-    """
-    rows: dict[tuple[str, str], Row] = {}
-    for event in events:
-        if isinstance(event, MessageEvent):
-            row = _inbox_row(event, received_at)
-            rows.setdefault((row["message_id"], row["content"]), row)
-    return sorted(rows.values(), key=lambda row: repr(row["message_id"]))  # an id may be missing
-
-
-def _inbox_row(event: MessageEvent, received_at: float) -> Row:
-    return {
-        "message_id": storable_text(event.message_id),
-        "type": storable_text(event.type),
-        "sender": storable_text(event.sender),
-        "sender_user_id": storable_text(event.sender_user_id),
-        "at": event.at,
-        "received_at": received_at,
-        "reply_to": storable_text(event.reply_to),
-        "number": storable_text(event.number),
-        "content": storable_json(event.raw),
-    }
-
-
-def _content(text: str | None) -> Any:
-    """Read the content of a message; what one process could read may be nested too deeply for another."""
-    try:
-        return None if text is None else json.loads(text)
-    except (RecursionError, ValueError):
-        return None
+    def _read(self, query: Select[Any]) -> list[InboxMessage]:
+        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [inbox_message(row) for row in rows]

@@ -24,6 +24,7 @@ from airflow_provider_d360.store.entries import (
     entry_row,
     read_entry,
 )
+from airflow_provider_d360.store.rate_leases import RateLeases
 from airflow_provider_d360.store.rows import chunks, correct_future, count_rows, delete_rows
 from airflow_provider_d360.store.secret import Secret
 from airflow_provider_d360.store.statuses import STATUSES
@@ -64,12 +65,15 @@ class Ledger:
 
     :ivar hash: Hashes values under the secret of the store: see :meth:`Secret.hash`.
     :ivar suppressions: Who must not be written to.
+    :ivar rate_leases: When each number may send, where several machines share the store; None for a file.
     :param database: The database.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.suppressions = Suppressions(database)
+        is_shared = database.url.get_backend_name() == "postgresql"
+        self.rate_leases = RateLeases(database) if is_shared else None
         self._secret = Secret(database)
         self.hash = self._secret.hash
 

@@ -40,6 +40,7 @@ _UPDATE = update(RATES).where(RATES.c.number == bindparam("of_number"))
 _DATABASE_TIME = select(func.extract("epoch", func.clock_timestamp()))
 _LEAST_LATENESS_SECONDS = 0.01
 _REMEMBERED_SECONDS = 60.0
+_LONGEST_LEAD_SECONDS = 1.0
 _DRIFT = 1e-4  # how much faster one clock may run than another
 
 
@@ -101,6 +102,7 @@ class RateLeases:
         self._database = database
         self._secret = Secret(database)
         self._clock: ClockReading | None = None
+        self._lead_seconds = 0.0  # between the grant of a lease and its use: a commit may be slow
 
     def key(self, base_url: str, api_key: str) -> str:
         """
@@ -136,17 +138,26 @@ class RateLeases:
         :raises StoreUnavailableError: Also when its clock cannot be read precisely: each reading takes longer
             than 40 milliseconds.
         """
+        granted_at = time.monotonic()
 
         def work(connection: Connection) -> Lease:
+            nonlocal granted_at
             timeline, speed = _lock(connection, number)
             clock = self._clock = _read_clock(connection).narrowed(self._clock)
             lateness = LATENESS_SECONDS - (clock.most - clock.least)
             if lateness < _LEAST_LATENESS_SECONDS:
                 raise StoreUnavailableError("Reading the store's clock takes too long to share a rate limit")
-            now = time.monotonic() + clock.least
+            granted_at = time.monotonic()
+            now = granted_at + clock.least
             rate = slot_rate(messages_per_second * speed.at(now), incoming_share)
             granted = grant(
-                load(timeline), rate=rate, holder=holder, want=want, now=now, within_seconds=within_seconds
+                load(timeline),
+                rate=rate,
+                holder=holder,
+                want=want,
+                now=now,
+                lead_seconds=self._lead_seconds,
+                within_seconds=within_seconds,
             )
             values = {"of_number": number, "timeline": dump(granted.timeline)}
             connection.execute(_UPDATE, values)
@@ -154,7 +165,9 @@ class RateLeases:
             moments = tuple(moment - clock.least for moment in granted.moments)
             return Lease(moments, lateness, granted.free_at - clock.least, rate)
 
-        return self._database.write(work)
+        lease = self._database.write(work)
+        self._lead_seconds = min(_LONGEST_LEAD_SECONDS, 1.5 * (time.monotonic() - granted_at))
+        return lease
 
     def slow_down(self, number: str) -> float:
         """

@@ -32,6 +32,40 @@ class LedgerMessage:
         return self.status.status if self.status else self.entry.state.value
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """
+    Which messages are meant; by default all.
+
+    :param dag_ids: Only messages of these DAGs; None for all.
+    :param recipient_hash: Only messages to this recipient; None for all.
+    :param source: Only messages of this source; None for all.
+    :param run_id: Only messages of this run; None for all.
+    :param task_id: Only messages of this task; None for all.
+    :param map_index: Only messages of this mapped index; None for all.
+    """
+
+    dag_ids: Sequence[str] | None = None
+    recipient_hash: str | None = None
+    source: str | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return what selects them in a query."""
+        equal = ("recipient_hash", "source", "run_id", "task_id", "map_index")
+        conditions: list[ColumnElement[bool]] = [
+            LEDGER.c[name] == getattr(self, name) for name in equal if getattr(self, name) is not None
+        ]
+        if self.dag_ids is not None:
+            conditions.append(LEDGER.c.dag_id.in_(self.dag_ids))
+        return conditions
+
+
+_EVERYTHING = Selection()
+
+
 class Messages:
     """
     Reads the messages of the ledger for pages.
@@ -50,8 +84,7 @@ class Messages:
         *,
         since: float,
         before: float | None = None,
-        dag_ids: Sequence[str] | None = None,
-        recipient_hash: str | None = None,
+        selection: Selection = _EVERYTHING,
         status: str | None = None,
         limit: int = 100,
     ) -> list[LedgerMessage]:
@@ -60,12 +93,11 @@ class Messages:
 
         :param since: Only messages sent at this time or later, in Unix seconds.
         :param before: Only messages sent before this time, in Unix seconds; for the next page.
-        :param dag_ids: Only messages of these DAGs; None for all.
-        :param recipient_hash: Only messages to this recipient; None for all.
+        :param selection: Only these messages.
         :param status: Only messages with this current status; without one, its state in the ledger.
         :param limit: How many at most.
         """
-        conditions = _conditions(since, before, dag_ids, recipient_hash)
+        conditions = _conditions(since, before, selection)
         if status is not None:
             conditions.append(_current_status() == status)
         query = select(*ENTRY_COLUMNS).where(*conditions).order_by(LEDGER.c.at.desc()).limit(limit)
@@ -73,18 +105,15 @@ class Messages:
         statuses = self._statuses.current(row["message_id"] for row in rows if row["message_id"])
         return [LedgerMessage(read_entry(row), statuses.get(row["message_id"])) for row in rows]
 
-    def counts(
-        self, *, since: float, dag_ids: Sequence[str] | None = None, recipient_hash: str | None = None
-    ) -> dict[str, int]:
+    def counts(self, *, since: float, selection: Selection = _EVERYTHING) -> dict[str, int]:
         """
         Count messages by their current status.
 
         :param since: Only messages sent at this time or later, in Unix seconds.
-        :param dag_ids: Only messages of these DAGs; None for all.
-        :param recipient_hash: Only messages to this recipient; None for all.
+        :param selection: Only these messages.
         """
         current = _current_status().label("current")
-        messages = select(current).where(*_conditions(since, None, dag_ids, recipient_hash)).subquery()
+        messages = select(current).where(*_conditions(since, None, selection)).subquery()
         query = select(messages.c.current, func.count()).group_by(messages.c.current)
         return self._database.read(lambda connection: {name: int(n) for name, n in connection.execute(query)})
 
@@ -126,8 +155,7 @@ class Messages:
         *,
         since: float,
         before: float | None = None,
-        dag_ids: Sequence[str] | None = None,
-        recipient_hash: str | None = None,
+        selection: Selection = _EVERYTHING,
     ) -> float:
         """
         Return a time since which ``number`` messages were sent, or ``since`` if there were no more.
@@ -137,10 +165,9 @@ class Messages:
         :param number: How many messages.
         :param since: Only messages sent at this time or later, in Unix seconds.
         :param before: Only messages sent before this time, in Unix seconds.
-        :param dag_ids: Only messages of these DAGs; None for all.
-        :param recipient_hash: Only messages to this recipient; None for all.
+        :param selection: Only these messages.
         """
-        conditions = _conditions(since, before, dag_ids, recipient_hash)
+        conditions = _conditions(since, before, selection)
         newest = select(LEDGER.c.at).where(*conditions).order_by(LEDGER.c.at.desc())
         query = newest.offset(number - 1).limit(2)
         times = self._database.read(lambda connection: connection.execute(query).scalars().all())
@@ -157,13 +184,6 @@ def _current_status() -> ColumnElement[str]:
     return func.coalesce(newest.scalar_subquery(), LEDGER.c.state)
 
 
-def _conditions(
-    since: float, before: float | None, dag_ids: Sequence[str] | None, recipient_hash: str | None
-) -> list[ColumnElement[bool]]:
+def _conditions(since: float, before: float | None, selection: Selection) -> list[ColumnElement[bool]]:
     end = time.time() + CLOCK_SKEW_SECONDS
-    conditions: list[ColumnElement[bool]] = [LEDGER.c.at >= since, LEDGER.c.at < min(before or end, end)]
-    if dag_ids is not None:
-        conditions.append(LEDGER.c.dag_id.in_(dag_ids))
-    if recipient_hash is not None:
-        conditions.append(LEDGER.c.recipient_hash == recipient_hash)
-    return conditions
+    return [LEDGER.c.at >= since, LEDGER.c.at < min(before or end, end), *selection.conditions()]

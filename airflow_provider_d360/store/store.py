@@ -11,17 +11,21 @@ from sqlalchemy import URL, Connection
 
 from airflow_provider_d360.api.events import Event, StatusEvent
 from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
+from airflow_provider_d360.store.alerts import Alerts
+from airflow_provider_d360.store.arrivals import Arrivals
 from airflow_provider_d360.store.campaign_results import CampaignResults
 from airflow_provider_d360.store.campaign_rows import settle_rows
 from airflow_provider_d360.store.campaign_senders import CampaignSenders
 from airflow_provider_d360.store.campaigns import Campaigns
 from airflow_provider_d360.store.clock import check_clock
-from airflow_provider_d360.store.cooldowns import Cooldowns
+from airflow_provider_d360.store.cursors import Cursors
 from airflow_provider_d360.store.database import Database, RejectedValueError
 from airflow_provider_d360.store.health import Health
-from airflow_provider_d360.store.inbox import Inbox, inbox_rows
+from airflow_provider_d360.store.inbox import Inbox
+from airflow_provider_d360.store.incoming import inbox_rows
 from airflow_provider_d360.store.ledger import Ledger
 from airflow_provider_d360.store.notices import Notices, notice_rows
+from airflow_provider_d360.store.questions import Questions
 from airflow_provider_d360.store.rate_leases import RateLeases
 from airflow_provider_d360.store.raw import raw_rows
 from airflow_provider_d360.store.rows import Row
@@ -31,7 +35,7 @@ from airflow_provider_d360.store.suppression import Suppressions
 
 log = logging.getLogger(__name__)
 
-_Table = Statuses | Inbox | Ledger | Cooldowns | Notices | Suppressions | Campaigns
+_Table = Statuses | Inbox | Ledger | Alerts | Notices | Suppressions | Campaigns | Cursors | Questions
 
 _LEAST_CHECK_SECONDS = 5.0  # a new store makes its tables in that time on a busy machine, too
 
@@ -40,8 +44,9 @@ class Store:
     """
     The store. Nothing is opened before the first use; threads may share it.
 
-    It keeps no text that we sent, and recipients only masked. The inbox keeps whole numbers and texts that
-    people sent to us, until :meth:`purge` deletes them. The suppressions keep whole numbers for export.
+    It keeps no text that we sent, and recipients only masked, except in alerts that are still to be sent. The
+    inbox keeps whole numbers and texts that people sent to us, until :meth:`purge` deletes them. The list of
+    suppressions keeps whole numbers, for export.
 
     All methods, and those of its tables, raise ``StoreUnavailableError`` while the database stays locked or
     away, and ``StoreFaultError`` when trying again cannot help.
@@ -51,13 +56,16 @@ class Store:
     :ivar inbox: What people sent to us.
     :ivar ledger: What was sent, and what must not be sent again.
     :ivar messages: The same with statuses, for pages.
-    :ivar cooldowns: Which alerts are held back.
+    :ivar alerts: Alerts that are to be sent, and those that are held back.
     :ivar notices: What WhatsApp reports about templates, numbers and accounts.
     :ivar suppressions: Who asked for no more messages.
     :ivar rate_leases: When each number may send.
     :ivar campaigns: One message to many people: what was planned, and the signal that controls it.
     :ivar campaign_results: What became of the people of a campaign.
     :ivar campaign_senders: Who sends a campaign, and claims its rows.
+    :ivar arrivals: Messages of people, found without their texts.
+    :ivar cursors: What named readers have read of the inbox.
+    :ivar questions: What was asked, and what came of it.
     :param url: ``sqlite:////path/to/file`` or ``postgresql://user:password@host/database``.
     :param synchronous: What a commit survives on SQLite: ``NORMAL`` the end of any process, ``FULL`` a power
         failure as well. On PostgreSQL the server's own setting decides.
@@ -74,13 +82,16 @@ class Store:
         self.inbox = Inbox(self._database)
         self.ledger = Ledger(self._database)
         self.messages = Messages(self._database)
-        self.cooldowns = Cooldowns(self._database)
+        self.alerts = Alerts(self._database)
         self.notices = Notices(self._database)
         self.suppressions = self.ledger.suppressions
-        self.rate_leases = RateLeases(self._database)
+        self.rate_leases = self.ledger.rate_leases or RateLeases(self._database)
         self.campaigns = Campaigns(self._database)
         self.campaign_results = CampaignResults(self._database)
         self.campaign_senders = CampaignSenders(self._database)
+        self.arrivals = Arrivals(self._database)
+        self.cursors = Cursors(self._database)
+        self.questions = Questions(self._database)
 
     @property
     def place(self) -> str:
@@ -183,10 +194,12 @@ class Store:
             "statuses": self.statuses,
             "inbox": self.inbox,
             "ledger": self.ledger,
-            "alerts": self.cooldowns,
+            "alerts": self.alerts,
             "notices": self.notices,
             "suppressions": self.suppressions,
             "campaigns": self.campaigns,
+            "cursors": self.cursors,
+            "questions": self.questions,
         }
 
     def _write(

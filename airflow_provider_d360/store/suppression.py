@@ -150,7 +150,9 @@ class Suppressions:
             connection.execute(statement.values(values | {"active": False}), keys)
             return len(people)
 
-        return self._database.write(work)
+        removed = self._database.write(work)
+        self._database.erase_deleted()  # the numbers
+        return removed
 
     def all(self) -> Iterator[Suppression]:
         """Return all opt-outs, in no meaningful sequence, read in pieces."""

@@ -1,9 +1,9 @@
 """
 Timelines: which moments a number may send at, and who has which of them. Pure: no database, no clock.
 
-Time is a grid with one slot for each message: slot ``k`` is at ``k / rate`` seconds. Each slot is given to
-one process at most, so no second holds more slots than the rate, wherever the second begins. There is no
-border between two leases at which both could be used up at once.
+Time is a grid with one slot for each message: slot ``k`` is ``k / rate`` seconds after its
+origin. Each slot is given to one process at most, so no second holds more slots than the rate, wherever the
+second begins. There is no border between two leases at which both could be used up at once.
 
 So that several processes may send at the same time, each at a part of the rate, the slots belong to 16 lanes
 in turn: slot ``k`` to lane ``k % 16``. A lease is a piece of some lanes, at most a second long.
@@ -46,11 +46,26 @@ class Timeline:
     What is given away of a number's time.
 
     :param rate: Slots per second.
+    :param origin: The moment of slot 0, in Unix seconds.
     :param lanes: The lanes, in the sequence of their slots.
     """
 
     rate: float
+    origin: float
     lanes: tuple[Lane, ...]
+
+    def moment(self, slot: int) -> float:
+        """
+        Return the moment of a slot, in Unix seconds.
+
+        :param slot: The slot.
+        """
+        return self.origin + slot / self.rate
+
+    @property
+    def last(self) -> float:
+        """The moment of the last slot that was given away."""
+        return self.moment(max(lane.next for lane in self.lanes) - LANES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +134,7 @@ def grant(
     holder: str,
     want: int,
     now: float,
+    lead_seconds: float = 0.0,
     within_seconds: float = LEASE_SECONDS,
 ) -> Grant:
     """
@@ -133,29 +149,33 @@ def grant(
         get the next free slots, and have no share.
     :param want: How many.
     :param now: The time, in Unix seconds.
+    :param lead_seconds: How long it takes until they can be used. Earlier ones are left to others.
     :param within_seconds: The first slot of each lane is no later than this.
     """
-    lanes = _lanes(timeline, rate, now)
+    grid = _from_now_on(timeline, rate, now)
+    lanes = list(grid.lanes)
     if holder:
         chosen = _share(lanes, holder, _active(timeline, now))
         most = math.ceil(rate * LEASE_SECONDS / LANES)
     else:
         chosen, most = list(range(LANES)), want
-    heap = [(lanes[i].next, i) for i in chosen if lanes[i].next / rate <= now + within_seconds]
+    usable = max(0, math.ceil((now + lead_seconds - grid.origin) * rate))
+    firsts = [(max(lanes[i].next, usable + (i - usable) % LANES), i) for i in chosen]
+    heap = [(slot, i) for slot, i in firsts if grid.moment(slot) <= now + lead_seconds + within_seconds]
     heapq.heapify(heap)
     left = dict.fromkeys(chosen, most)
     moments: list[float] = []
     while heap and len(moments) < want:
         slot, i = heap[0]
-        moments.append(slot / rate)
+        moments.append(grid.moment(slot))
         lanes[i] = Lane(slot + LANES, holder or lanes[i].holder)
         left[i] -= 1
         if left[i]:
             heapq.heapreplace(heap, (slot + LANES, i))
         else:
             heapq.heappop(heap)
-    free_at = min(lane.next for lane in lanes) / rate
-    return Grant(Timeline(rate, tuple(lanes)), tuple(moments), free_at)
+    free_at = grid.moment(min(lane.next for lane in lanes))
+    return Grant(replace(grid, lanes=tuple(lanes)), tuple(moments), free_at)
 
 
 def dump(timeline: Timeline) -> str:
@@ -164,7 +184,8 @@ def dump(timeline: Timeline) -> str:
 
     :param timeline: The timeline.
     """
-    return json.dumps([timeline.rate, [[lane.next, lane.holder] for lane in timeline.lanes]])
+    lanes = [[lane.next, lane.holder] for lane in timeline.lanes]
+    return json.dumps([timeline.rate, timeline.origin, lanes])
 
 
 def load(text: str) -> Timeline | None:
@@ -174,28 +195,30 @@ def load(text: str) -> Timeline | None:
     :param text: The text.
     """
     try:
-        rate, lanes = json.loads(text)
-        timeline = Timeline(float(rate), tuple(Lane(int(slot), str(holder)) for slot, holder in lanes))
+        rate, origin, lanes = json.loads(text)
+        known = tuple(Lane(int(slot), str(holder)) for slot, holder in lanes)
+        timeline = Timeline(float(rate), float(origin), known)
     except (TypeError, ValueError):
         return None
     return timeline if timeline.rate > 0 and len(timeline.lanes) == LANES else None
 
 
-def _lanes(timeline: Timeline | None, rate: float, now: float) -> list[Lane]:
-    """Return the lanes from now on, on the grid of this rate."""
-    first = math.ceil(now * rate)
-    lanes = [Lane(0)] * LANES
-    if timeline is not None:
-        last = max(lane.next - LANES for lane in timeline.lanes) / timeline.rate
-        if last - now <= _LONGEST_QUEUE_SECONDS:
-            lanes = list(timeline.lanes)
-            if timeline.rate != rate:  # another grid: it begins where the old one ends
-                first = max(first, math.floor(last * rate + max(1.0, rate / timeline.rate)) + 1)
-                lanes = [replace(lane, next=0) for lane in lanes]
-    return [
-        replace(lane, next=max(lane.next, first + (i - first) % LANES)) if lane.next < first else lane
-        for i, lane in enumerate(lanes)
+def _from_now_on(timeline: Timeline | None, rate: float, now: float) -> Timeline:
+    """Return what is left of a timeline, on the grid of this rate."""
+    holders = [lane.holder for lane in timeline.lanes] if timeline else LANES * [""]
+    spacing = 1.0 / min(rate, timeline.rate) if timeline else 0.0
+    next_free = timeline.last + spacing if timeline else now
+    is_wrong = next_free - now > _LONGEST_QUEUE_SECONDS + spacing
+    if timeline is None or is_wrong or next_free <= now or timeline.rate != rate:
+        # A new grid; it begins where the old one ends, so that no second holds too many slots of both.
+        origin = now if is_wrong else max(now, next_free)
+        return Timeline(rate, origin, tuple(Lane(i, holder) for i, holder in enumerate(holders)))
+    first = max(0, math.ceil((now - timeline.origin) * rate))
+    lanes = [
+        replace(lane, next=first + (i - first) % LANES) if lane.next < first else lane
+        for i, lane in enumerate(timeline.lanes)
     ]
+    return replace(timeline, lanes=tuple(lanes))
 
 
 def _active(timeline: Timeline | None, now: float) -> set[str]:
@@ -203,7 +226,7 @@ def _active(timeline: Timeline | None, now: float) -> set[str]:
     if timeline is None:
         return set()
     ended = now - _ACTIVE_SECONDS
-    return {lane.holder for lane in timeline.lanes if (lane.next - LANES) / timeline.rate > ended} - {""}
+    return {lane.holder for lane in timeline.lanes if timeline.moment(lane.next - LANES) > ended} - {""}
 
 
 def _share(lanes: list[Lane], holder: str, active: set[str]) -> list[int]:

@@ -89,6 +89,11 @@ class StatusWatch:
         self._waiting: dict[str, list[_Waiter]] = {}
         self._poller: asyncio.Task[None] | None = None
 
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self._store
+
     def close(self) -> None:
         """Close the store."""
         self._store.close()

@@ -66,6 +66,14 @@ class Pause:
 
     seconds: float
 
+    def run(self) -> None:
+        """Wait."""
+        time.sleep(self.seconds)
+
+    async def arun(self) -> None:
+        """Wait without blocking the event loop."""
+        await asyncio.sleep(self.seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -197,8 +205,10 @@ def retry(
     :param jitter: Returns random numbers from 0 to 1.
     :param ends: The end of the time for this call, on the monotonic clock; the call's own budget by default.
     :param attempts: Is called around each attempt.
+    :raises D360RecipientError: before anything is sent, when the connection may not write to the recipient.
     :raises D360Error: the one of the six that fits.
     """
+    _refuse_forbidden(settings, call.recipient)
     deadline = time.monotonic() + settings.budget_seconds + call.extra_seconds
     deadline = deadline if ends is None else min(deadline, ends)
     max_attempts = 1 if call.single or call.sink else settings.max_attempts
@@ -223,3 +233,9 @@ def retry(
             log.info("Attempt %s of %s: %s Waiting %.1f s.", attempt, max_attempts, error, wait)
         yield Pause(wait)
     raise AssertionError  # count() does not end
+
+
+def _refuse_forbidden(settings: ConnectionSettings, recipient: str) -> None:
+    """Refuse a message to somebody else than the connection allows, whoever made the call."""
+    if recipient and settings.restriction and not settings.restriction.allows(recipient):
+        settings.restriction.refuse(recipient)

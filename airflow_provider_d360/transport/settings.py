@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_d360.api.errors import D360RequestError, ErrorDetail
 from airflow_provider_d360.api.hosting import Hosting
+from airflow_provider_d360.api.restrictions import Restriction
 from airflow_provider_d360.transport.sockets import is_loopback
 
 
@@ -22,8 +23,10 @@ class ConnectionSettings:
         Connecting may take at most 10 seconds of it.
     :param max_attempts: The number of attempts for a request that is known not to have been accepted.
     :param messages_per_second: The rate limit of the number.
+    :param incoming_share: The part of it that is left to incoming messages, where processes share the limit.
     :param budget_seconds: The time limit of one call: all its attempts and the waits between them.
     :param default_region: The country of numbers with a leading 0, such as ``DE``; ``None`` reads none.
+    :param restriction: Whom the connection may write to; ``None`` restricts nothing.
     :param webhook_secrets: The webhook login. Like the key, it is removed from every error text.
     :raises D360RequestError: when ``base_url`` is not a URL to which a key may be sent.
     """
@@ -34,8 +37,10 @@ class ConnectionSettings:
     timeout_seconds: float = 30.0
     max_attempts: int = 3
     messages_per_second: float = 80.0
+    incoming_share: float = 0.1
     budget_seconds: float = 90.0
     default_region: str | None = None
+    restriction: Restriction | None = None
     webhook_secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property

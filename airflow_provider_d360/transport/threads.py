@@ -37,16 +37,29 @@ class _Worker:
             del work, outcome  # while it waits, nothing keeps a request and its key in memory
 
 
+def _outcome(worker: _Worker, seconds: float, slice_seconds: float) -> tuple[Any, BaseException | None]:
+    left = seconds
+    while True:
+        try:
+            return worker.outcomes.get(timeout=min(slice_seconds, left))
+        except queue.Empty:
+            left -= slice_seconds
+            if left <= 0:
+                raise
+
+
 _idle: list[_Worker] = []
 os.register_at_fork(after_in_child=lambda: _idle.clear())  # threads stay with the parent
 
 
-def within(seconds: float, work: Callable[[], T]) -> T:
+def within(seconds: float, work: Callable[[], T], slice_seconds: float | None = None) -> T:
     """
     Do blocking work with a time limit, and return its result.
 
     :param seconds: The limit. Work that takes longer goes on by itself, and its outcome is dropped.
     :param work: The work.
+    :param slice_seconds: Count the limit in slices of this length: on a machine so busy that this process
+        seldom runs, each slice takes longer, and so does the limit. By default, the clock alone counts.
     :raises TimeoutError: when the limit is over.
     :raises Exception: what the work raises.
     """
@@ -57,7 +70,7 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     is_done = False
     try:
         worker.work.put(work)
-        result, error = worker.outcomes.get(timeout=seconds)
+        result, error = _outcome(worker, seconds, slice_seconds or seconds)
         is_done = True
     except queue.Empty:
         pass

@@ -71,7 +71,7 @@ class D360MessageStatusTrigger(BaseTrigger):
         yield TriggerEvent(to_event(waited))
 
     async def _wait(self) -> Waited:
-        watch = await _shared_watch()
+        watch = await shared_watch()
         return await watch.wait(self.message_id, self.status, self.until)
 
 
@@ -103,8 +103,8 @@ def from_event(event: object, message_id: str) -> Waited:
     return Waited(**{**fields, "message_id": message_id})
 
 
-async def _shared_watch() -> StatusWatch:
-    """Return the watch of the running event loop; the first caller opens it, for all."""
+async def shared_watch() -> StatusWatch:
+    """Return the watch of the running event loop, with its store; the first caller opens it, for all."""
     loop = asyncio.get_running_loop()
     opening = _watches.get(loop)
     if opening is None or opening.cancelled():

@@ -75,13 +75,16 @@ class D360TemplateApprovedTrigger(BaseTrigger):
             try:
                 await hook.aget_conn()
                 return
+            except D360UnavailableError as error:  # there is none, or its secrets backend is away
+                failure = error
             except D360Error:
                 return  # the connection is wrong, which the first request reports
             except Exception as problem:  # noqa: BLE001 - of any secrets backend; its text may hold a secret
                 why = f"The connection {self.d360_conn_id!r} cannot be looked up ({type(problem).__name__})"
+                failure = D360UnavailableError(ErrorDetail(why, "Nothing was asked of 360dialog; try later."))
             if time.monotonic() >= give_up_at:
-                raise D360UnavailableError(ErrorDetail(why, "Nothing was asked of 360dialog; try later."))
-            self.log.warning("%s, trying again", why)
+                raise failure
+            self.log.warning("%s, trying again", failure.detail.title)
             await asyncio.sleep(min(self.poll_interval_seconds, _LONGEST_BACK_OFF_SECONDS))
 
     async def _verdict(self, hook: D360Hook) -> Verdict:

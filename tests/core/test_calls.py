@@ -282,3 +282,9 @@ def test_no_body_and_no_private_string_is_shown_by_repr():
     shown = repr(messages.send_message(CLOUD, NUMBER, text("a private text")))
     assert "private text" not in shown
     assert NUMBER not in shown
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "10.1.2.3", "192.168.1.1", "[::1]"])
+def test_a_webhook_on_a_private_network_is_refused_with_what_to_do_instead(host):
+    with pytest.raises(D360RequestError, match=r"(?s)cannot reach.*use the emulator"):
+        webhooks.check_webhook_url(CLOUD, f"https://{host}/d360")

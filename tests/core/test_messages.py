@@ -9,6 +9,7 @@ from airflow_provider_d360 import messages
 from airflow_provider_d360.messages import (
     as_message,
     audio,
+    column,
     contact,
     contacts,
     document,
@@ -162,3 +163,9 @@ def test_only_a_file_on_this_side_has_a_type():
     for place in ({"link": "https://a.example/a.csv"}, {"id": "1"}):
         with pytest.raises(TypeError, match="mime_type only with path"):
             document(**place, mime_type="text/plain")
+
+
+def test_a_column_needs_a_name_and_two_columns_differ():
+    assert column("a") != column("b")
+    with pytest.raises(ValueError, match="empty"):
+        column(" ")

@@ -236,3 +236,8 @@ def test_what_another_task_returns_stays_itself():
 def test_a_choice_of_a_wrong_length_is_refused_and_nothing_of_it_dropped(build, row):
     with pytest.raises(TypeError, match=f"a choice has {len(row)} items"):
         build(row)
+
+
+def test_choices_without_ids_are_refused_with_an_example():
+    with pytest.raises(TypeError, match=r"give each the id .*\{'yes': 'Yes', 'no': 'No'\}"):
+        buttons("Coming?", ["Yes", "No"])

@@ -134,3 +134,7 @@ def test_own_words_take_the_place_of_the_list():
     assert wishes(written("stop"), words) == []
     assert wishes(written(" "), words) == []
     assert [wish.stops for wish in wishes(written("doch"), words)] == [False]
+
+
+def test_other_events_are_no_wish():
+    assert wishes(cloud({"event": "APPROVED"}, field="message_template_status_update")) == []

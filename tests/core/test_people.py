@@ -23,7 +23,16 @@ def test_both_numbers_of_a_person_have_one_spelling(one, other):
 
 @pytest.mark.parametrize(
     "number",
-    ["4915123456789", "525512345678", "551131234567", "5511931234567", "541123456789", "BR.1502", "17"],
+    [
+        "4915123456789",
+        "525512345678",
+        "551131234567",
+        "5511931234567",
+        "541123456789",
+        "BR.1502",
+        "17",
+        "541115234567",
+    ],
 )
 def test_other_recipients_stay_as_they_are(number):
     assert person(number) == number

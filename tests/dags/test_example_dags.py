@@ -20,7 +20,7 @@ import pytest
 
 from airflow_provider_d360.api.events import read_events
 from airflow_provider_d360.api.privacy import short_id
-from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer
+from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer, Webhook
 from airflow_provider_d360.emulator.records import SentMessage
 from airflow_provider_d360.emulator.server import connection_json
 from airflow_provider_d360.store import Store
@@ -28,7 +28,7 @@ from scripts.real_airflow import airflow_environment
 from tests.dags.forked_airflow import run_airflow
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
-RECIPIENT = "4915123456789"
+RECIPIENT = "447700900123"
 
 
 def nothing(emulator: Emulator) -> None:
@@ -62,7 +62,7 @@ def _a_template_with_a_value_from_another_task(emulator, output):
 
 
 def _one_message_for_each_recipient(emulator, output):
-    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", "33612345678", RECIPIENT]
+    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", RECIPIENT, "447700900456"]
     assert len({json.dumps(sent.body["text"]) for sent in emulator.sent}) == 1
     assert "3 messages accepted" in output
 
@@ -95,7 +95,7 @@ ERROR = ["ValueError: no orders since midnight"] if installed("apache-airflow") 
 def _one_alert_goes_out(emulator, output):
     (alert,) = emulator.sent
     assert alert.to == RECIPIENT
-    assert "Alert accepted for 49…89" in output
+    assert "Alert accepted for 44…23" in output
     assert alert.body["template"]["name"] == "airflow_alert"
     values = [value["text"] for value in alert.body["template"]["components"][0]["parameters"]]
     assert values[:3] == ["Task failed", "example_d360_alert_on_failure", "load_orders"]
@@ -103,7 +103,7 @@ def _one_alert_goes_out(emulator, output):
 
 
 def _a_document_goes_out_and_another_one_to_two_people(emulator, output):
-    assert sorted(sent.to for sent in emulator.sent) == ["33612345678", RECIPIENT, RECIPIENT]
+    assert sorted(sent.to for sent in emulator.sent) == ["12025550143", RECIPIENT, RECIPIENT]
     names = sorted(sent.body["document"]["filename"] for sent in emulator.sent)
     assert names == ["orders.csv", "orders.csv", "report.csv"]
     (left,) = emulator.media.stored.values()
@@ -147,6 +147,11 @@ def _both_waits_end(emulator, output):
     assert "The recipient has seen it: read" in output
 
 
+def _nothing_was_due(emulator, output):
+    assert "0 sent, 0 kept, 0 given up" in output
+    assert emulator.sent == []
+
+
 def _an_empty_store_stays_empty(emulator, output):
     assert "'statuses': 0" in output
 
@@ -188,6 +193,97 @@ def _a_broadcast_reports(emulator, output):
     assert "15100000" not in output
 
 
+def _store_of(emulator: Emulator) -> Store:
+    return Store(f"sqlite:///{emulator.store_path}")  # type: ignore[attr-defined]
+
+
+def _deliver(emulator: Emulator, store: Store, message_id: str) -> None:
+    """Stand in for the receiver, as above: what a person does comes into the store."""
+    for delivery in emulator.deliveries:
+        if delivery.message_id == message_id:
+            store.add(read_events(delivery.body), time.time())
+
+
+def _connect(emulator: Emulator) -> None:
+    emulator.numbers[CLOUD_KEY].webhook = Webhook("http://127.0.0.1:9/nobody")
+    emulator.retry_delays_seconds = ()
+    emulator.set_statuses([])
+
+
+def _answer_with(emulator: Emulator, answer: Callable[[SentMessage, int], str | None]) -> None:
+    """Let people answer what they get: by the id of what they do; None for who does nothing."""
+    _connect(emulator)
+    store = _store_of(emulator)
+    seen: list[str] = []
+
+    def react(sent: SentMessage) -> None:
+        seen.append(sent.message_id)
+        message_id = answer(sent, len(seen))
+        if message_id is not None:
+            _deliver(emulator, store, message_id)
+
+    emulator.on_change = react
+
+
+def _two_of_three_approve(emulator: Emulator) -> None:
+    def answer(sent: SentMessage, number: int) -> str | None:
+        return emulator.tap(sent.message_id, "Approve") if number != 2 else None
+
+    _answer_with(emulator, answer)
+
+
+def _the_first_rejects_and_so_does_the_second(emulator: Emulator) -> None:
+    _answer_with(
+        emulator, lambda sent, number: emulator.tap(sent.message_id, "Reject") if number < 3 else None
+    )
+
+
+def _it_is_deployed_by_two(emulator, output):
+    assert [sent.to for sent in emulator.sent] == [RECIPIENT, "33612345678", "12025550143"]
+    assert "Deploying: approved by 49…89 and 12…43" in output
+
+
+def _nothing_is_deployed(emulator, output):
+    assert len(emulator.sent) == 3
+    assert "what is downstream is skipped" in output
+    assert "Deploying" not in output
+
+
+def _the_customer_answers_at_the_second_try(emulator: Emulator) -> None:
+    answers = {1: "Somewhere in Berlin", 2: "Beispielweg 1, 10115 Berlin", 3: "No, thanks"}
+
+    def answer(sent: SentMessage, number: int) -> str | None:
+        is_last = number == 3
+        if number not in answers:
+            return None
+        reply_to = sent.message_id if is_last else None
+        return emulator.receive(answers[number], sender=sent.to, reply_to=reply_to)
+
+    _answer_with(emulator, answer)
+
+
+def _the_address_is_saved(emulator, output):
+    question, hint, thanks = emulator.sent
+    assert question.body["text"]["body"].startswith("Where shall we send your order 4711?")
+    assert hint.body["text"]["body"].startswith("We need street, postcode and town")
+    assert thanks.body["text"]["body"].startswith("Thank you.")
+    assert "Address saved" in output
+    assert "Beispielweg" not in output
+
+
+def _somebody_and_a_stranger_write(emulator: Emulator) -> None:
+    _connect(emulator)
+    store = _store_of(emulator)
+    for text, sender in (("Deploy!", RECIPIENT), ("deploy", "4915199999999"), ("hello", RECIPIENT)):
+        _deliver(emulator, store, emulator.receive(text, sender=sender))
+
+
+def _one_run_is_started(emulator, output):
+    assert "Cursor commands: 1 messages" in output
+    marks = [request for request in emulator.requests if b"typing_indicator" in request.body]
+    assert len(marks) == 1
+
+
 # Example, what is done to the emulator before, and what is true afterwards.
 Prepare = Callable[[Emulator], None]
 Expect = Callable[[Emulator, str], None]
@@ -203,8 +299,13 @@ EXPECTATIONS: list[tuple[str, Prepare, Expect]] = [
     ("example_d360_template_lifecycle", nothing, _a_template_comes_and_goes),
     ("example_d360_download_media", _two_files_wait, _two_files_arrive),
     ("example_d360_wait_until_delivered", _statuses_reach_the_store, _both_waits_end),
+    ("example_d360_approval", _two_of_three_approve, _it_is_deployed_by_two),
+    ("example_d360_approval", _the_first_rejects_and_so_does_the_second, _nothing_is_deployed),
+    ("example_d360_ask_address", _the_customer_answers_at_the_second_try, _the_address_is_saved),
+    ("example_d360_keywords", _somebody_and_a_stranger_write, _one_run_is_started),
     ("example_d360_purge_store", nothing, _an_empty_store_stays_empty),
     ("example_d360_opt_out", nothing, _whoever_opted_out_is_skipped),
+    ("example_d360_deliver_due", nothing, _nothing_was_due),
     ("example_d360_broadcast", _five_hundred_customers, _a_broadcast_reports),
     ("example_d360_campaign", _five_hundred_customers, _all_customers_get_one_message),
     ("example_d360_campaign_shards", _five_hundred_customers, _all_customers_get_one_message),
@@ -247,6 +348,7 @@ def runs(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
                 "AIRFLOW_CONN_SHOP": json.dumps({"conn_type": "sqlite", "host": f"{folder}/shop.sqlite"}),
                 "AIRFLOW_VAR_OPENS": "00:00",
                 "AIRFLOW_VAR_CLOSES": "23:59",
+                "AIRFLOW_VAR_ON_CALL": RECIPIENT,
                 "AIRFLOW__D360__STORE_PATH": str(folder / "d360.sqlite"),
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow.db",
             }
@@ -268,8 +370,13 @@ def test_an_example_does_what_it_says(runs, dag_id, prepare, expect):
     expect(emulator, output)
 
 
+# `airflow dags test` waits for a person for ever; tests/system/test_conversations.py answers such a DAG.
+WAITS_FOR_A_PERSON = {"example_d360_hitl"}
+
+
 def test_every_example_has_an_expectation():
-    assert {file.stem for file in FOLDER.glob("*.py")} == {dag_id for dag_id, *_ in EXPECTATIONS}
+    expected = {dag_id for dag_id, *_ in EXPECTATIONS} | WAITS_FOR_A_PERSON
+    assert {file.stem for file in FOLDER.glob("*.py")} == expected
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.stem)
@@ -278,3 +385,12 @@ def test_an_example_is_one_screen_that_explains_itself(file):
     assert len(source.splitlines()) <= 60
     assert "d360_default" in (ast.get_docstring(ast.parse(source)) or "")
     assert f'DAG("{file.stem}"' in source.replace("DAG(\n    ", "DAG(")
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.stem)
+def test_an_example_has_tags_and_sends_nothing_by_itself(file):
+    source = file.read_text()
+    assert 'tags=["example", "whatsapp"]' in source
+    assert re.findall(r"schedule=(None|[^,)]+)", source)[0] == (
+        "None" if "purge" not in file.stem else '"@daily"'
+    )

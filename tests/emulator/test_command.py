@@ -35,7 +35,7 @@ def lines() -> Iterator[list[str]]:
     options = parse(["--port", "0", "--statuses", "sent,failed:131026", "--delay-seconds", "0"])
     thread = threading.Thread(target=run, args=(options, stop, printed.append), daemon=True)
     thread.start()
-    eventually(lambda: len(printed) == 5)
+    eventually(lambda: len(printed) == 6)
     yield printed
     stop.set()
     thread.join()
@@ -43,17 +43,17 @@ def lines() -> Iterator[list[str]]:
 
 def test_it_says_where_it_is_and_how_to_connect(lines: list[str]) -> None:
     assert lines[0].startswith("360dialog emulator on http://127.0.0.1:")
-    assert [line.split()[1] for line in lines[1:4]] == ["cloud-key:", "on-premise-key:", "1234567_sandbox:"]
-    name, _, value = lines[4].strip().partition("=")
+    assert [line.split()[1] for line in lines[2:5]] == ["cloud-key:", "on-premise-key:", "1234567_sandbox:"]
+    name, _, value = lines[5].strip().partition("=")
     assert name == "export AIRFLOW_CONN_D360_DEFAULT"
     assert json.loads(value.strip("'"))["host"] == f"http://127.0.0.1:{port_in(lines[0])}"
 
 
 def test_it_says_what_reached_whatsapp_and_what_became_of_it(lines: list[str]) -> None:
     send(port_in(lines[0]), TEXT)
-    eventually(lambda: len(lines) == 8)
-    message_id = lines[5].partition(":")[0]
-    assert lines[5:] == [
+    eventually(lambda: len(lines) == 9)
+    message_id = lines[6].partition(":")[0]
+    assert lines[6:] == [
         f"{message_id}: text 'Hi' to 4915112345678",
         f"{message_id}: sent",
         f"{message_id}: failed",
@@ -63,11 +63,11 @@ def test_it_says_what_reached_whatsapp_and_what_became_of_it(lines: list[str]) -
 def test_it_names_a_template_and_the_kind_of_everything_else(lines: list[str]) -> None:
     template = {"name": "order_update", "language": {"code": "en"}}
     send(port_in(lines[0]), {**TEXT, "type": "template", "template": template})
-    eventually(lambda: len(lines) == 8)
-    assert lines[5].endswith(": template 'order_update' to 4915112345678")
+    eventually(lambda: len(lines) == 9)
+    assert lines[6].endswith(": template 'order_update' to 4915112345678")
     send(port_in(lines[0]), {**TEXT, "type": "image", "image": {"id": "1"}})
-    eventually(lambda: len(lines) == 11)
-    assert lines[8].endswith(": image to 4915112345678")
+    eventually(lambda: len(lines) == 12)
+    assert lines[9].endswith(": image to 4915112345678")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

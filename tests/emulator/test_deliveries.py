@@ -341,3 +341,57 @@ def test_many_threads_send_and_every_status_arrives(connected: Service, receiver
     for message in sent:
         connected.emulator.wait_for_statuses(message.message_id)
     assert len(receiver.received) == 240
+
+
+def received_together(receiver: Receiver, responses: list[int]) -> Emulator:
+    """Let five messages wait for the webhook at the same time."""
+    receiver.responses[:] = responses
+    emulator = Emulator(events_at_once=4, retry_delays_seconds=(0.01,))
+    emulator.numbers[CLOUD_KEY].webhook = Webhook(receiver.url)
+    with emulator._changed:
+        for text in "abcde":
+            emulator.receive(text)
+    emulator.wait_for_deliveries()
+    emulator.close()
+    return emulator
+
+
+def test_events_that_wait_may_come_in_one_request(receiver: Receiver) -> None:
+    emulator = received_together(receiver, [])
+    texts = [
+        [entry["changes"][0]["value"]["messages"][0]["text"]["body"] for entry in body["entry"]]
+        for body in receiver.bodies
+    ]
+    assert texts == [["a", "b", "c", "d"], ["e"]]
+    assert [one.attempts for one in emulator.deliveries] == 5 * [(200,)]
+    assert [len(one.body["entry"]) for one in emulator.deliveries] == 5 * [1]
+
+
+def test_what_came_together_and_was_refused_comes_again_one_by_one(receiver: Receiver) -> None:
+    emulator = received_together(receiver, [500])
+    assert [one.attempts for one in emulator.deliveries] == [*4 * [(500, 200)], (200,)]
+    assert sorted(len(body["entry"]) for body in receiver.bodies) == [1, 1, 1, 1, 1, 4]
+
+
+def test_a_connection_that_was_closed_meanwhile_costs_no_attempt() -> None:
+    requests: list[bytes] = []
+
+    def serve() -> None:
+        while len(requests) < 2:
+            connection, _ = listener.accept()
+            with connection:
+                requests.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")  # and closes it
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        emulator = Emulator()
+        emulator.numbers[CLOUD_KEY].webhook = Webhook(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        with emulator._changed:
+            emulator.receive("a")
+            emulator.receive("b")
+        thread.join()
+        emulator.wait_for_deliveries()
+        emulator.close()
+    assert [one.attempts for one in emulator.deliveries] == [(200,), (200,)]

@@ -31,6 +31,7 @@ from airflow_provider_d360.campaigns.windows import Window, check_zone, read_win
 from airflow_provider_d360.messages import column, image, template, text
 from airflow_provider_d360.store.campaign_results import Total
 from airflow_provider_d360.store.campaign_rows import RowState
+from airflow_provider_d360.transport.settings import ConnectionSettings
 
 PROMO = template("promo", "en", body=[column("name"), "12"])
 
@@ -360,7 +361,8 @@ def test_durations_are_for_people(seconds, shown):
     ],
 )
 def test_a_call_has_the_body_that_the_hook_would_send(hosting, to, message, values):
-    call = CallMaker(hosting, message).call(json.dumps([to, values]), "campaign.1.2.3")
+    settings = ConnectionSettings(hosting, "key", hosting.base_url)
+    call = CallMaker(settings, message).call(json.dumps([to, values]), "campaign.1.2.3")
     filled = fill(message, values)
     expected = send_message(hosting, to, filled, biz_opaque_callback_data="campaign.1.2.3")
     assert json.loads(call.request.body) == json.loads(expected.request.body)

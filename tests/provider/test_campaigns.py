@@ -67,6 +67,21 @@ def test_a_broadcast_reaches_everybody_once_with_their_own_values(emulator):
     assert totals["tried"] == 30
 
 
+def test_a_campaign_of_a_test_system_writes_to_nobody_but_its_testers(emulator, monkeypatch):
+    connection = emulator.connection(messages_per_second=1000, only_to="4917000000001")
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", connection)
+    totals = broadcast([*people(5), {"to": "4917000000001", "name": "Tester"}])
+    assert got(emulator) == {"4917000000001": 1}
+    assert totals["states"]["accepted"] == 1
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_D360_DEFAULT",
+        emulator.connection(messages_per_second=1000, only_to="4917000000001", redirect_to="4917000000001"),
+    )
+    broadcast(people(1), campaign_id="second", message=text("Hello"))
+    assert emulator.sent[-1].to == "4917000000001"
+    assert emulator.sent[-1].body["text"]["body"].startswith("[For 49…")
+
+
 def test_nothing_is_sent_by_planning_and_planning_again_changes_nothing(emulator):
     assert plan(people(5)) == plan(people(5)) == "spring"
     assert emulator.sent == []
@@ -264,6 +279,14 @@ def test_a_person_who_cannot_get_it_stops_nobody_else(emulator, code):
     emulator.reject(code, to="4915100000003")
     assert send() == {"accepted": 29, "refused": 1}
     assert "4915100000003" not in got(emulator)
+
+
+def test_whoever_whatsapp_refuses_for_an_opt_out_is_put_on_the_list(emulator):
+    plan(people(5))
+    emulator.reject(131050, to="4915100000003")
+    send()
+    [kept] = with_store(lambda store: list(store.suppressions.all()))
+    assert (kept.recipient, kept.scope, kept.source) == ("4915100000003", Scope.MARKETING, "131050")
 
 
 def test_ten_wrong_messages_in_a_row_stop_the_campaign(emulator, monkeypatch):

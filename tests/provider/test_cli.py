@@ -47,6 +47,17 @@ def test_everything_right_is_four_findings_and_nothing_sent(d360_emulator, capsy
     assert d360_emulator.sent == []
 
 
+def test_a_restricted_connection_says_so(d360_emulator, monkeypatch, capsys):
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", d360_emulator.connection(only_to="+1 650*"))
+    code, out = run(capsys)
+    assert code == 0
+    assert "only_to names 1 recipient or prefix; messages to anybody else are refused" in out
+    code, out = run(capsys, "--to", TO)
+    assert code == 5
+    assert "✗ message     This connection may not write to 49…89" in out
+    assert d360_emulator.sent == []
+
+
 def test_a_real_message_is_sent_when_a_number_is_given(d360_emulator, capsys):
     code, out = run(capsys, "--to", TO)
     assert code == 0
@@ -326,7 +337,7 @@ def unreachable(emulator, monkeypatch):
 
 
 TROUBLE = {
-    "no connection": (lambda e, m: m.delenv("AIRFLOW_CONN_D360_DEFAULT"), "connection", 3, "There is no connection"),
+    "no connection": (lambda e, m: m.delenv("AIRFLOW_CONN_D360_DEFAULT"), "connection", 3, "is not defined"),
     "a wrong field": (
         lambda e, m: m.setenv("AIRFLOW_CONN_D360_DEFAULT", e.connection(hosting="cloud").replace('"cloud"', '"clod"')),
         "connection",

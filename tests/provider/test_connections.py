@@ -101,6 +101,10 @@ WRONG = {
         for value in (2.7, "2.7", "1_0", "٣", "3e0", True, [3], {"a": 1}, "0x3", -1, "-1")
     },
     **{
+        f"share {value!r}": ({"extra": {"incoming_share": value}}, "extra 'incoming_share' must be")
+        for value in ("x", -0.1, 0.91, True, "nan")
+    },
+    **{
         f"rate {value!r}": ({"extra": {"messages_per_second": value}}, "extra 'messages_per_second' must be")
         for value in ("1_0", "٣", "inf", "nan", True, [3], -1, "1,5", "80/s", 0)
     },

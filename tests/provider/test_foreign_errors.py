@@ -15,7 +15,7 @@ from sqlalchemy.exc import ProgrammingError as SQLProgrammingError
 from airflow_provider_d360.api.endpoints import health
 from airflow_provider_d360.api.hosting import ON_PREMISE
 from airflow_provider_d360.emulator.message_ids import new_message_id
-from airflow_provider_d360.hooks import d360
+from airflow_provider_d360.hooks import connections
 from airflow_provider_d360.hooks.d360 import D360Hook
 from airflow_provider_d360.messages import document, text
 from airflow_provider_d360.notifications.d360 import D360Notifier
@@ -97,7 +97,7 @@ def test_an_async_notifier_raises_its_own_error_without_the_foreign_one(
     async def look_up(conn_id):
         raise foreign
 
-    monkeypatch.setattr(d360, "get_connection_async", look_up)
+    monkeypatch.setattr(connections, "get_connection_async", look_up)
     with pytest.raises(RuntimeError) as caught:
         asyncio.run(D360Notifier(to=NUMBER, message=TEXT).async_notify({"exception": ValueError("x")}))
     assert [one for one in PRIVATE if one in shown(caught.value, caplog, capsys)] == []
@@ -282,7 +282,7 @@ def test_a_trigger_raises_its_own_error_when_the_look_up_fails(monkeypatch, capl
     async def look_up(conn_id):
         raise foreign
 
-    monkeypatch.setattr(d360, "get_connection_async", look_up)
+    monkeypatch.setattr(connections, "get_connection_async", look_up)
     monkeypatch.setattr(trigger_module, "_LOOK_UP_SECONDS", 0.0)
     trigger = D360TemplateApprovedTrigger(name="t", language="en", poll_interval_seconds=0.01)
     with pytest.raises(Exception) as caught:  # noqa: PT011

@@ -1,10 +1,14 @@
 """The link from a task to the page of its message."""
 
+from importlib.metadata import version
+
 import pytest
 
+from airflow_provider_d360 import compat
 from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.messages import text
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
+from airflow_provider_d360.tasks import links
 
 
 @pytest.fixture
@@ -19,10 +23,22 @@ def link(operator):
     return link
 
 
-def test_the_link_leads_to_the_message_whether_or_not_there_is_a_receiver(d360_emulator, operator, link):
+@pytest.mark.parametrize("base_path", ["", "/team/airflow"])
+@pytest.mark.parametrize("is_framed", [True, False])
+def test_the_link_leads_to_the_message_inside_airflow_where_airflow_can(
+    d360_emulator, operator, link, monkeypatch, is_framed, base_path
+):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", f"https://airflow.example{base_path}")
+    monkeypatch.setattr(links, "PAGES_HAVE_ADDRESSES", is_framed)
     operator.execute({})
-    message_id = short_id(d360_emulator.sent[0].message_id)
-    assert link.get_link(operator, ti_key=None) == f"https://airflow.example/d360/messages/{message_id}"
+    path = f"{base_path}/d360/messages/{short_id(d360_emulator.sent[0].message_id)}"
+    expected = f"{base_path}/plugin/whatsapp{path}" if is_framed else path
+    assert link.get_link(operator, ti_key=None) == f"https://airflow.example{expected}"
+
+
+def test_pages_have_addresses_from_airflow_3_3_on():
+    major, minor = map(int, version("apache-airflow-core").split(".")[:2])
+    assert ((major, minor) >= (3, 3)) == compat.PAGES_HAVE_ADDRESSES
 
 
 def test_there_is_no_link_before_the_message_has_an_id(operator, link):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+from sqlalchemy import event
 
 from airflow_provider_d360.api.errors import (
     Condition,
@@ -19,6 +20,7 @@ from airflow_provider_d360.api.errors import (
 )
 from airflow_provider_d360.compat import AirflowFailException, AirflowSkipException
 from airflow_provider_d360.emulator import faults
+from airflow_provider_d360.hooks import ledgers
 from airflow_provider_d360.hooks.d360 import D360Hook
 from airflow_provider_d360.hooks.suppression import suppress, unsuppress
 from airflow_provider_d360.messages import document, template
@@ -301,3 +303,14 @@ def test_a_task_without_people_fails(d360_emulator, store):
     for wrong in ({"action": "keep"}, {"scope": "some"}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             D360SuppressOperator(task_id="t", to=TO, **wrong)
+
+
+def test_a_send_asks_the_list_once(d360_emulator, store):
+    statements: list[str] = []
+    send_blocking(OTHER, "Hello")  # opens the store
+    [used] = [one for one in ledgers._open_stores.values() if one.url == store.url]
+    engine = used._database._engine
+    assert engine is not None
+    event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    send_blocking(TO, "Hello")
+    assert len([one for one in statements if "d360_suppressions" in one]) == 1

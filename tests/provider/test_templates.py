@@ -10,7 +10,7 @@ from airflow.sdk import DAG
 from airflow_provider_d360.api.endpoints.templates import Verdict
 from airflow_provider_d360.compat import AirflowFailException, get_connection_async
 from airflow_provider_d360.emulator import faults
-from airflow_provider_d360.hooks import d360 as hooks
+from airflow_provider_d360.hooks import connections
 from airflow_provider_d360.operators.templates import (
     D360CreateTemplateOperator,
     D360DeleteTemplateOperator,
@@ -240,7 +240,7 @@ def test_a_failed_look_up_of_the_connection_is_repeated(d360_emulator, monkeypat
             raise failures.pop()
         return await look_up(conn_id)
 
-    monkeypatch.setattr(hooks, "get_connection_async", fail_at_first)
+    monkeypatch.setattr(connections, "get_connection_async", fail_at_first)
     assert fired(deferred(sensor(deferrable=True)).trigger)["state"] == "approved"
     assert failures == []
     assert "canary" not in caplog.text

@@ -21,7 +21,7 @@ from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer
 from airflow_provider_d360.receiver.admission import NoCredentialsError
 from airflow_provider_d360.receiver.app import create_app
 from airflow_provider_d360.store import State, Store
-from airflow_provider_d360.store.inbox import INBOX
+from airflow_provider_d360.store.incoming import INBOX
 from airflow_provider_d360.store.raw import RAW_TYPE
 from tests.core.deliveries import DELIVERIES
 from tests.receiver.doors import LOGIN, change, post, served, standalone, statuses

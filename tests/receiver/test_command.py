@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
+import subprocess
+import sys
 import time
 from contextlib import closing
 
@@ -35,6 +38,24 @@ def test_it_serves_until_it_is_told_to_end(tmp_path):
     store = Store(url)
     assert store.statuses.current("ab").keys() == {"a"}
     store.close()
+
+
+def test_it_says_that_it_is_up_and_where(tmp_path):
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    command = [sys.executable, "-m", "airflow_provider_d360.receiver", "--store", url, "--conn-id", "mine"]
+    environment = {**os.environ, "AIRFLOW_CONN_MINE": connection(**LOGIN)}
+    with subprocess.Popen(
+        [*command, "--port", "0"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        first = next(line for line in process.stdout if line.startswith("The receiver is up"))
+        rest = process.stdout.readline() + process.stdout.readline()
+        [port] = map(int, re.findall(r"http://127.0.0.1:([0-9]+)/webhook", first))
+        assert post(port, statuses(("a", "sent"))) == 200
+        process.terminate()
+    assert f"http://127.0.0.1:{port}/health" in rest
+    assert f"{tmp_path}/store.sqlite" in rest
+    assert "secret" not in first + rest
 
 
 @pytest.mark.parametrize(
@@ -79,7 +100,7 @@ def test_a_purge_says_what_it_removed(tmp_path, capsys):
     assert main(["purge", "--store", url]) == 0
     assert (
         capsys.readouterr().out
-        == "statuses: 1 removed\ninbox: 0 removed\nledger: 0 removed\nalerts: 0 removed\nnotices: 0 removed\n"
+        == "statuses: 1 removed\ninbox: 0 removed\nledger: 0 removed\nalerts: 0 removed\nnotices: 0 removed\ncursors: 0 removed\nquestions: 0 removed\n"
     )
     assert store.statuses.current(["old", "new"]).keys() == {"new"}
     assert main(["purge", "--store", url, "--days", "0"]) == 0

@@ -216,11 +216,11 @@ def test_what_is_missing_for_the_receiver_keeps_no_page_away(in_api_server, monk
 def test_what_is_wrong_with_the_pages_keeps_neither_airflow_nor_deliveries_away(
     in_api_server, monkeypatch, caplog
 ):
-    monkeypatch.setitem(sys.modules, "airflow_provider_d360.pages.messages", None)  # an import error
+    monkeypatch.setitem(sys.modules, "airflow_provider_d360.pages.routes", None)  # an import error
     with served(in_api_server, lifespan="on") as port:
         assert post(port, statuses(("a", "sent")), path="/d360/webhook") == 200
         assert post(port, b"", {}, "/d360/messages", "GET") == 404
-    assert "The page of WhatsApp messages is not served: ModuleNotFoundError" in caplog.text
+    assert "The pages about WhatsApp are not served: ModuleNotFoundError" in caplog.text
 
 
 def test_with_sqlalchemy_1_nothing_is_served_and_the_log_says_why(monkeypatch, caplog):

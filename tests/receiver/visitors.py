@@ -34,7 +34,13 @@ class Page(NamedTuple):
 
     @property
     def links(self) -> list[str]:
-        return [html.unescape(link) for link in re.findall(r'href="([^"]*)"', self.html)]
+        return [html.unescape(link) for link in re.findall(r'<a [^>]*href="([^"]*)"', self.html)]
+
+    @property
+    def older(self) -> str | None:
+        """Where older messages stand."""
+        match = re.search(r'href="([^"]*)" rel="next"', self.html)
+        return html.unescape(match[1]) if match else None
 
 
 class Visitor:
@@ -77,7 +83,7 @@ class Visitor:
 
 def airflow_with(open_store: Callable[[], Store]) -> FastAPI:
     """Mount the pages as Airflow does."""
-    from airflow_provider_d360.pages.messages import page_routes  # which needs Airflow's API
+    from airflow_provider_d360.pages.routes import page_routes  # which needs Airflow's API
 
     app, mounted = FastAPI(), FastAPI()
     mounted.router.routes.extend(page_routes(open_store))
@@ -92,7 +98,8 @@ def page_of(message_id: str) -> str:
 def messages_in(page: Page) -> list[str]:
     """List the messages m0, m1, … that a page links to, in their order."""
     names = {page_of(f"m{number}"): f"m{number}" for number in range(1000)}
-    return [names[link] for link in page.links if link in names]
+    paths = [link.partition("?")[0] for link in page.links]
+    return [names[path] for path in paths if path in names]
 
 
 def send(store: Store, message_id: str | None = None, **known: Any) -> Entry:

@@ -1,79 +1,97 @@
-"""The code of before the ledger, out of the history, and stores as it wrote them."""
+"""Stores as they were written before the ledger existed, and processes that go on writing to one."""
 
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
-import tarfile
+import itertools
+import threading
+import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.store.engines import with_driver
 from airflow_provider_d360.store.migrations import STEPS
 
-_LAST_COMMIT = "b97ed67a9cc8d419bfe4e7c7df4c58da1a5fbd90"
-_ROOT = Path(__file__).parents[2]
 _STEPS = STEPS[:3]
 
 OUTBOX = (
     *("message_id", "intent", "dag_id", "run_id", "task_id", "map_index", "try_number", "recipient"),
     *("conn_id", "at", "short_id"),
 )
-_SENDER = """
-import itertools, sys, time
-from airflow_provider_d360.store import OutboxEntry, Store, StoreError
-store = Store(sys.argv[1])
-numbers, error = itertools.count(), ""
-number = next(numbers)
-while "knows up to" not in error:  # while the file is locked, it is tried again
-    entry = OutboxEntry(
-        f"wamid.old-sender-{number}", "dag", "run", "task", number, 1, "4915112345678", "d360_default", time.time()
-    )
-    try:
-        store.outbox.record(entry)
-    except StoreError as problem:
-        error = str(problem)
-        print(error, file=sys.stderr)
-    else:
-        print(entry.message_id, flush=True)
-        number = next(numbers)
-    time.sleep(0.005)
+_STATUS = """
+    INSERT INTO d360_statuses (message_id, status, rank, received_at, on_premise)
+    VALUES (:message_id, 'delivered', 2, :at, :no)
 """
 
 
-def extract(where: Path) -> Path:
-    """Write the old code into a folder; without the history, skip the test."""
-    archive = subprocess.run(
-        ["git", "archive", _LAST_COMMIT, "airflow_provider_d360", "tests"],  # noqa: S607
-        cwd=_ROOT, capture_output=True, check=False,
-    )  # fmt: skip
-    if archive.returncode:
-        pytest.skip(f"The history is not here (a shallow clone?): {archive.stderr.decode().strip()}")
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(where, filter="data")
-    return where
+class _OldWriter(threading.Thread):
+    """
+    Writes rows as the code of before the ledger did, until its table is not there any more.
+
+    :ivar committed: The message ids of all rows that were committed.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True)
+        self.committed = set[str]()
+        self._engine = create_engine(with_driver(make_url(url)))
+        self._over = threading.Event()
+
+    def __enter__(self) -> Any:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+        self._engine.dispose()
+
+    def statement(self, number: int) -> tuple[str, dict[str, object]]:
+        raise NotImplementedError
+
+    def run(self) -> None:
+        for number in itertools.count():
+            statement, row = self.statement(number)
+            while not self._commit(statement, row):
+                if self._over.is_set():
+                    return
+                time.sleep(0.01)  # while the database is locked, it is tried again
+            self.committed.add(str(row["message_id"]))
+            time.sleep(0.005)
+
+    def _commit(self, statement: str, row: dict[str, object]) -> bool:
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(text(statement), row)
+        except (OperationalError, ProgrammingError) as error:
+            if "no such table" in str(error) or "does not exist" in str(error):
+                self._over.set()
+            return False
+        except DBAPIError:  # a time limit for a lock
+            return False
+        return True
 
 
-def start(code: Path, *arguments: str, stdout: Any, stderr: Any) -> subprocess.Popen[bytes]:
-    """Run Python with the old code."""
-    return subprocess.Popen([sys.executable, *arguments], cwd=code, stdout=stdout, stderr=stderr)
+class OldSender(_OldWriter):
+    """Notes messages in the outbox."""
+
+    def statement(self, number: int) -> tuple[str, dict[str, object]]:
+        """Return what notes one message."""
+        values = ", ".join(f":{name}" for name in OUTBOX)
+        row = {**outbox_row(number), "message_id": f"wamid.old-sender-{number}"}
+        return f"INSERT INTO d360_outbox ({', '.join(OUTBOX)}) VALUES ({values})", row  # noqa: S608
 
 
-def start_sender(code: Path, url: str, stdout: Any, stderr: Any) -> subprocess.Popen[bytes]:
-    """Record messages until that fails: each id is printed once it is committed, and the error at last."""
-    return start(code, "-c", _SENDER, url, stdout=stdout, stderr=stderr)
+class OldReceiver(_OldWriter):
+    """Stores statuses of messages."""
 
-
-def start_receiver(code: Path, url: str, port: int, stderr: Any) -> subprocess.Popen[bytes]:
-    """Serve the old receiver."""
-    options = ("-m", "tests.receiver.serving", "--port", str(port), "--store", url)
-    return start(code, *options, stdout=subprocess.DEVNULL, stderr=stderr)
+    def statement(self, number: int) -> tuple[str, dict[str, object]]:
+        """Return what stores one status."""
+        return _STATUS, {"message_id": f"wamid.delivered-{number}", "at": time.time(), "no": False}
 
 
 def outbox_row(number: int, **more: object) -> dict[str, object]:

@@ -1,179 +1,309 @@
-"""The memory of alerts: one of many processes sends, the others count; on SQLite and on PostgreSQL."""
+"""Alerts of many processes: one sends, the others count or wait for a summary; on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 
-import psycopg2  # type: ignore[import-untyped]
+import pytest
 
 from airflow_provider_d360.store import Store
-from airflow_provider_d360.store.cooldowns import Cooldown
+from airflow_provider_d360.store.alert_rules import CALM_SECONDS, QUIET_SECONDS, Answer, NewAlert
+from airflow_provider_d360.store.due import CLAIM_SECONDS, DueAlert
 
-NOON, HOUR, DAY = 43_200.0, 3600.0, 86_400.0
+NOON, HOUR, DAY = 1_767_268_800.0, 3600.0, 86_400.0  # of a day in 2026
 
 CLAIM = """
 import sys
+from tests.store.test_alerts import NOON, ask
 from airflow_provider_d360.store import Store
 store = Store(sys.argv[1], retry_seconds=10)
 store.check_writable()
 sys.stdin.readline()
-print([store.cooldowns.claim("f", "s", 43200.0, 3600.0) is not None for _ in range(5)].count(True))
+answers = [ask(store, f"{sys.argv[2]} {number}", NOON, cooldown="f").answer.name for number in range(5)]
+print(answers.count("SEND"))
 """
 
 
-def claim(store, now, fingerprint="f", subject="s", cooldown=HOUR):
-    """Take the right to send, and use it."""
-    before = store.cooldowns.claim(fingerprint, subject, now, cooldown)
-    if before is not None:
-        store.cooldowns.confirm(fingerprint, now + cooldown)
-    return before
+def alert(id, now=NOON, **options):
+    """Make an alert; it names what was held back before it."""
+    if "cooldown" in options:
+        options = {"cooldown_seconds": HOUR, **options}
+    return NewAlert(
+        id=id,
+        at=now,
+        expires_at=now + 4 * HOUR,
+        conn_id=options.pop("conn_id", "d360_default"),
+        content=lambda count, since: json.dumps([count, since]),
+        label=f"task {id}",
+        summary="{}",
+        **options,
+    )
+
+
+def ask(store, id, now=NOON, **options):
+    return store.alerts.register(alert(id, now, **options), f"process of {id}", now)
+
+
+def send(store, id, now=NOON, **options):
+    """Ask, send what may be sent, and return what it says was held back before; None if it must not go."""
+    due = ask(store, id, now, **options).due
+    if due is None:
+        return None
+    store.alerts.finish(due, reached=True)
+    return json.loads(due.content)
+
+
+def recover(store, subject, now=NOON, id="recovery"):
+    row = DueAlert(id, None, None, "d360_default", now, now, now + HOUR, 0, f"process of {id}", "")
+    return store.alerts.recover(subject, row, lambda ended: json.dumps([ended.since, ended.held]), now)
 
 
 def test_the_first_alert_goes_and_the_others_are_counted_until_the_cooldown_is_over(store):
-    assert claim(store, NOON) is not None
-    assert [claim(store, NOON + minute * 60) for minute in (0, 1, 59)] == [None, None, None]
-    assert claim(store, NOON + HOUR) == Cooldown("f", "s", NOON, NOON + HOUR, 3)
-    assert claim(store, NOON + HOUR + 1) is None
+    assert send(store, "a", cooldown="f") == [0, 0.0]
+    for minute in (0, 1, 59):
+        assert ask(store, f"b{minute}", NOON + minute * 60, cooldown="f").answer is Answer.HELD
+    assert send(store, "c", NOON + HOUR, cooldown="f") == [3, NOON]
+    assert ask(store, "d", NOON + HOUR + 1, cooldown="f").answer is Answer.HELD
+    assert send(store, "e", NOON + 2 * HOUR, cooldown="f") == [1, NOON + HOUR + 1]
 
 
-def test_whoever_dies_while_sending_silences_nobody_for_long(store):
-    assert store.cooldowns.claim("f", "s", NOON, HOUR) is not None
-    assert store.cooldowns.claim("f", "s", NOON + 19, HOUR) is None
-    assert store.cooldowns.claim("f", "s", NOON + 21, HOUR).held == 1
+def test_the_same_alert_again_is_not_taken_for_another_one(store):
+    """The response to a commit may be lost, and then the same work is done again."""
+    first, again = ask(store, "a", cooldown="f", run="r"), ask(store, "a", cooldown="f", run="r")
+    assert first == again
+    assert first.answer is Answer.SEND
+    held = [ask(store, "b", cooldown="f") for _ in range(3)]
+    assert {one.answer for one in held} == {Answer.HELD}
+    assert send(store, "c", NOON + HOUR, cooldown="f")[0] == 1
 
 
-def test_a_confirmation_that_comes_late_ends_no_cooldown_early(store):
-    claim(store, NOON)
-    store.cooldowns.confirm("f", NOON + 60)
-    assert store.cooldowns.claim("f", "s", NOON + 61, HOUR) is None
+def test_who_waited_long_for_its_turn_does_not_take_it_for_a_clock_that_is_wrong(store):
+    assert send(store, "a", NOON, cooldown="f")
+    assert send(store, "earlier", NOON - 90, cooldown="f") is None
+    assert send(store, "behind", NOON - DAY, cooldown="f") is not None
 
 
 def test_different_alerts_do_not_wait_for_each_other(store):
-    assert claim(store, NOON, "f")
-    assert claim(store, NOON, "g")
+    assert send(store, "a", cooldown="f")
+    assert send(store, "b", cooldown="g")
+    assert send(store, "c", run="r")
+    assert send(store, "d", run="s")
 
 
 def test_without_a_cooldown_nothing_is_held_back(store):
-    assert [claim(store, NOON, cooldown=0.0) is None for _ in range(3)] == [False, False, False]
+    assert [send(store, str(number), cooldown="f", cooldown_seconds=0.0) for number in range(3)] == [
+        [0, 0.0]
+    ] * 3
 
 
 def test_an_alert_that_reached_nobody_is_made_up_for_at_once_and_counted(store):
-    store.cooldowns.restore(claim(store, NOON))
-    before = claim(store, NOON + 1)
-    assert (before.held, before.since, before.subject) == (1, NOON, None)
-    store.cooldowns.restore(before)
-    assert claim(store, NOON + 2).held == 2
+    store.alerts.finish(ask(store, "a", cooldown="f").due, reached=False)
+    assert send(store, "b", NOON + 1, cooldown="f") == [1, NOON]
 
 
-def test_an_alert_whose_cooldown_was_deleted_meanwhile_is_counted_once(store):
-    claim(store, NOON)
-    assert claim(store, NOON) is None
-    before = claim(store, NOON + HOUR)
-    assert before.held == 1
-    store.cooldowns.recover("s")
-    store.cooldowns.restore(before)
-    assert claim(store, NOON + HOUR).held == 2
+def test_an_alert_that_reached_nobody_needs_no_recovery(store):
+    store.alerts.finish(ask(store, "a", cooldown="f", subject="s").due, reached=False)
+    assert recover(store, "s") is None
 
 
-def test_what_is_held_back_while_an_alert_fails_is_not_lost(store):
-    before = claim(store, NOON)
-    assert claim(store, NOON) is None
-    store.cooldowns.restore(before)
-    assert claim(store, NOON).held == 2
+def test_of_one_run_the_first_alert_goes_and_one_summary_tells_of_the_others(store):
+    assert ask(store, "a", run="r").answer is Answer.SEND
+    answers = [ask(store, f"b{second}", NOON + second, run="r") for second in range(1, 6)]
+    assert {one.answer for one in answers} == {Answer.SUMMARY}
+    assert store.alerts.take("x", NOON + 6, but_not=[], id="summary r") is None
+    summary = store.alerts.take("x", NOON + 5 + CALM_SECONDS)
+    told = store.alerts.summary("r")
+    assert [label for _, label in told] == [f"task b{second}" for second in range(1, 6)]
+    assert ask(store, "late", NOON + 13, run="r").answer is Answer.SUMMARY
+    store.alerts.finish_summary(summary, [id for id, _ in told], "{}", NOON + 14)
+    assert [label for _, label in store.alerts.summary("r")] == ["task late"]
+    assert store.alerts.due_at("summary r") == NOON + 14 + QUIET_SECONDS
+    assert ask(store, "much later", NOON + 15 + QUIET_SECONDS, run="r").answer is Answer.SEND
 
 
-def test_a_recovery_returns_all_alerts_about_its_subject_once(store):
-    for fingerprint, subject in (("f", "s"), ("g", "s"), ("h", "t"), ("i", None)):
-        claim(store, NOON, fingerprint, subject)
-    assert {row.fingerprint for row in store.cooldowns.recover("s")} == {"f", "g"}
-    assert store.cooldowns.recover("s") == []
-    assert claim(store, NOON) is not None
+def test_a_summary_waits_until_nothing_more_fails_but_not_for_ever(store):
+    ask(store, "a", run="r")
+    due = []
+    for second in range(1, 300, 5):
+        ask(store, f"b{second}", NOON + second, run="r")
+        due.append(store.alerts.due_at("summary r") - NOON)
+    assert due[0] == 1 + CALM_SECONDS
+    assert due[3] == 16 + CALM_SECONDS
+    assert max(due) == 1 + 120
 
 
-def test_an_alert_that_was_never_sent_needs_no_recovery(store):
-    store.cooldowns.restore(claim(store, NOON))
-    assert store.cooldowns.recover("s") == []
+def test_whenever_a_summary_is_due_somebody_stays_for_it_and_seldom_two(store):
+    ask(store, "a", run="r")
+    ends = {}
+    for second in range(1, 100):
+        if ask(store, f"b{second}", NOON + second, run="r").summary:
+            ends[second] = NOON + second + 10
+        due_at = store.alerts.due_at("summary r")
+        assert any(end >= due_at for end in ends.values())
+    assert len(ends) < 40
 
 
-def test_a_recovery_that_reached_nobody_is_remembered_except_for_what_is_newer(store):
-    claim(store, NOON, "f")
-    claim(store, NOON, "g")
-    rows = store.cooldowns.recover("s")
-    claim(store, NOON + 5, "g")
-    store.cooldowns.undo_recovery(rows)
-    again = {row.fingerprint: row.since for row in store.cooldowns.recover("s")}
-    assert again == {"f": NOON, "g": NOON + 5}
+def test_the_alert_of_a_dag_and_those_of_its_tasks_are_one(store):
+    assert ask(store, "task", run="r", subject="t").answer is Answer.SEND
+    assert ask(store, "dag", NOON + 2, run="r", subject="d", is_whole=True).answer is Answer.TOLD
+    assert ask(store, "dag first", run="q", is_whole=True).answer is Answer.SEND
+    assert ask(store, "its task", NOON + 2, run="q").answer is Answer.TOLD
+    assert store.alerts.due_at("summary r") is None
 
 
-def test_of_two_recoveries_at_once_on_postgresql_one_gets_the_alerts(postgres):
-    url = postgres.new_schema()
-    stores = [Store(url, retry_seconds=20.0) for _ in range(2)]
-    claim(stores[0], NOON)
-    recovered = []
-    threads = [
-        threading.Thread(target=lambda store=store: recovered.append(store.cooldowns.recover("s")))
-        for store in stores
-    ]
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'd360_alerts'"
-    holder, observer = psycopg2.connect(url), psycopg2.connect(url)
-    observer.autocommit = True
-    try:
-        holder.cursor().execute("SELECT * FROM d360_alerts FOR UPDATE")
-        for thread in threads:
-            thread.start()
-        deadline, cursor = time.monotonic() + 20, observer.cursor()
-        while cursor.execute(waiting) or cursor.fetchone() != (2,):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-    finally:
-        holder.close()
-        observer.close()
-    for thread in threads:
-        thread.join()
-    for store in stores:
-        store.close()
-    assert sorted(len(rows) for rows in recovered) == [0, 1]
+def test_the_end_of_a_run_makes_its_summary_due(store):
+    for id in ("a", "b"):
+        ask(store, id, run="r")
+    ask(store, "dag", NOON + 1, run="r", is_whole=True)
+    assert store.alerts.due_at("summary r") == NOON + 1
 
 
-def test_old_alerts_are_forgotten_when_a_new_kind_comes_up(store):
-    claim(store, NOON, "old")
-    claim(store, NOON, "patient", cooldown=200 * DAY)
-    claim(store, NOON + 91 * DAY, "new")
-    remembered = store.cooldowns.recover("s")
-    assert {row.fingerprint for row in remembered} == {"patient", "new"}
-    assert replace(remembered[0], fingerprint="") != replace(remembered[1], fingerprint="")
+def test_a_recovery_ends_all_that_was_told_of_its_subject_once(store):
+    for id, cooldown, subject in (("a", "f", "s"), ("b", "g", "s"), ("c", "h", "t")):
+        send(store, id, cooldown=cooldown, subject=subject)
+    ask(store, "d", NOON + 1, cooldown="f", subject="s")
+    due = recover(store, "s", NOON + 2)
+    assert json.loads(due.content) == [NOON, 1]
+    store.alerts.finish(due, reached=True)
+    assert recover(store, "s", NOON + 3) is None
+    assert send(store, "e", NOON + 3, cooldown="f", subject="s") == [0, 0.0]
 
 
-def test_of_many_threads_one_sends(url):
+def test_a_recovery_whose_commit_was_lost_is_not_lost_with_it(store):
+    send(store, "a", subject="s")
+    assert recover(store, "s") == recover(store, "s")
+
+
+def test_what_has_recovered_before_it_went_out_is_not_told_and_neither_is_the_recovery(store):
+    due = ask(store, "a", subject="s").due
+    store.alerts.postpone(due, NOON + 5, due.content)
+    assert recover(store, "s", NOON + 6) is None
+    assert store.alerts.take("x", NOON + 7) is None
+
+
+def test_what_is_being_sent_when_it_recovers_counts_as_told(store):
+    ask(store, "a", subject="s")
+    assert recover(store, "s", NOON + 1) is not None
+
+
+def test_a_summary_tells_nothing_of_what_has_recovered(store):
+    send(store, "a", run="r")
+    ask(store, "b", NOON + 1, run="r", subject="b")
+    ask(store, "c", NOON + 1, run="r", subject="c")
+    assert recover(store, "b", NOON + 2) is None
+    assert [id for id, _ in store.alerts.summary("r")] == ["c"]
+
+
+def test_whoever_dies_while_sending_leaves_the_alert_to_the_next(store):
+    ask(store, "a", cooldown="f")
+    assert store.alerts.take("x", NOON + CLAIM_SECONDS - 1) is None
+    taken = store.alerts.take("x", NOON + CLAIM_SECONDS + 1)
+    assert taken.id == "a"
+    assert store.alerts.take("y", NOON + CLAIM_SECONDS + 2) is None
+
+
+def test_who_was_slow_does_not_delete_what_another_has_claimed(store):
+    mine = ask(store, "a").due
+    taken = store.alerts.take("x", NOON + CLAIM_SECONDS + 1)
+    store.alerts.finish(mine, reached=True)
+    store.alerts.postpone(mine, NOON, "{}")
+    assert store.alerts.take("y", NOON + 3 * CLAIM_SECONDS).content == taken.content
+
+
+def test_what_is_due_goes_out_in_the_order_in_which_it_happened(store):
+    for id, at in (("b", NOON + 1), ("a", NOON), ("c", NOON + 2)):
+        due = ask(store, id, at, conn_id="down" if id == "a" else "up").due
+        store.alerts.postpone(due, at, due.content)
+    taken = [store.alerts.take(str(turn), NOON + 10, but_not=["down"]) for turn in range(3)]
+    assert [one and one.id for one in taken] == ["b", "c", None]
+    assert store.alerts.take("x", NOON + 10).id == "a"
+
+
+def test_what_is_too_old_is_dropped_and_the_next_goes_at_once(store):
+    due = ask(store, "a", cooldown="f", cooldown_seconds=DAY, subject="s").due
+    store.alerts.postpone(due, NOON, due.content)
+    assert store.alerts.expire(NOON + 4 * HOUR - 1) == []
+    assert [one.id for one in store.alerts.expire(NOON + 4 * HOUR)] == ["a"]
+    assert send(store, "b", NOON + 5 * HOUR, cooldown="f") is not None
+
+
+def test_a_claim_from_the_future_holds_nothing_back(store):
+    due = ask(store, "a", NOON + DAY).due
+    store.alerts.postpone(due, NOON, due.content)
+    assert store.alerts.take("ahead", NOON + 2 * HOUR) is not None
+    assert store.alerts.take("right", NOON + 1) is not None
+
+
+def test_a_backup_is_written_in_the_same_moment_as_the_outcome(store):
+    due = ask(store, "a").due
+    backup = replace(due, id="a backup", due_at=NOON + 120, claim=None)
+    store.alerts.finish(due, reached=True, backup=backup)
+    assert store.alerts.due_at("a") is None
+    assert store.alerts.take("x", NOON + 119) is None
+    assert store.alerts.take("x", NOON + 121).id == "a backup"
+
+
+def test_texts_and_numbers_are_deleted_with_the_final_outcome(store):
+    assert ask(store, "a").due is not None
+    assert store.alerts.count_due() == 1
+    store.alerts.finish(store.alerts.take("x", NOON + CLAIM_SECONDS + 1), reached=True)
+    assert store.alerts.count_due() == 0
+
+
+@pytest.mark.parametrize("kind", ["cooldown", "run"])
+def test_of_many_threads_one_sends(url, kind):
     stores = [Store(url, retry_seconds=10.0) for _ in range(8)]
-    start, won = threading.Barrier(len(stores)), []
+    start, answers = threading.Barrier(len(stores)), []
 
-    def work(store):
+    def work(number, store):
         start.wait()
-        if claim(store, NOON) is not None:
-            won.append(store)
+        answers.append(ask(store, str(number), **{kind: "f"}).answer)
         store.close()
 
-    threads = [threading.Thread(target=work, args=[store]) for store in stores]
+    threads = [threading.Thread(target=work, args=pair) for pair in enumerate(stores)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(won) == 1
+    assert answers.count(Answer.SEND) == 1
+    assert len(answers) == 8
+
+
+def test_of_many_threads_each_takes_another_alert(url, store):
+    for number in range(8):
+        due = ask(store, str(number), NOON + number).due
+        store.alerts.postpone(due, NOON, due.content)
+    stores = [Store(url, retry_seconds=10.0) for _ in range(8)]
+    start, taken = threading.Barrier(len(stores)), []
+
+    def work(number, store):
+        start.wait()
+        while due := store.alerts.take(f"{number}", NOON + 10):
+            taken.append(due.id)
+        store.close()
+
+    threads = [threading.Thread(target=work, args=pair) for pair in enumerate(stores)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == [str(number) for number in range(8)]
 
 
 def test_of_two_processes_one_sends_and_all_others_are_counted(url, store):
-    command = [sys.executable, "-c", CLAIM, url]
     processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIM, url, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in "ab"
     ]
     for process in processes:
         assert process.stdin
         process.stdin.write("go\n")
         process.stdin.flush()
     assert sorted(int(process.communicate(timeout=60)[0]) for process in processes) == [0, 1]
-    assert claim(store, NOON + HOUR).held == 9
+    assert send(store, "c", NOON + HOUR, cooldown="f")[0] == 9

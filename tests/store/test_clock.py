@@ -11,6 +11,7 @@ from airflow_provider_d360.api.notices import Level, NoticeEvent
 from airflow_provider_d360.store.clock import ClockError
 from airflow_provider_d360.store.configured import purge
 from tests.store.entries import entry, record
+from tests.store.test_alerts import send
 
 HOUR, DAY = 3600.0, 86_400.0
 YEAR = 365 * DAY
@@ -24,35 +25,25 @@ def filled(store):
         notice = NoticeEvent("template", name, "status", "APPROVED", Level.OK)
         store.add([StatusEvent(name, "sent"), MessageEvent(name, "text"), notice], at)
         record(store, entry(name, at))
-        store.cooldowns.claim(name, "s", at, HOUR)
-        store.cooldowns.confirm(name, at + HOUR)
+        send(store, name, at, cooldown=name)
+        send(store, f"{name} again", at, cooldown=name)
     return store
 
 
 @pytest.mark.parametrize("ahead", [2 * HOUR, DAY, 10 * YEAR])
 def test_an_alert_that_was_sent_while_the_clock_was_wrong_silences_none_later(store, ahead):
     now = time.time()
-    store.cooldowns.claim("f", "s", now + ahead, HOUR)
-    store.cooldowns.confirm("f", now + ahead + HOUR)
-    assert store.cooldowns.claim("f", "s", now, HOUR) is not None
-    store.cooldowns.confirm("f", now + HOUR)
-    assert store.cooldowns.claim("f", "s", now + 60, HOUR) is None
-    assert store.cooldowns.claim("f", "s", now + HOUR + 1, HOUR).held == 1
-
-
-def test_a_clock_that_jumps_while_an_alert_is_sent_silences_none_later(store):
-    now = time.time()
-    store.cooldowns.claim("f", "s", now, HOUR)
-    store.cooldowns.confirm("f", now + 10 * YEAR)
-    assert store.cooldowns.claim("f", "s", now + 60, HOUR) is not None
+    send(store, "ahead", now + ahead, cooldown="f")
+    assert send(store, "now", now, cooldown="f") is not None
+    assert send(store, "held", now + 60, cooldown="f") is None
+    assert send(store, "later", now + HOUR + 1, cooldown="f")[0] == 1
 
 
 def test_no_alert_is_silent_for_longer_than_its_cooldown_whatever_the_table_says(store):
     now = time.time()
-    store.cooldowns.claim("f", "s", now + 30 * 60, HOUR)
-    store.cooldowns.confirm("f", now + 30 * 60 + HOUR)
+    send(store, "ahead", now + 30 * 60, cooldown="f")
     times = [now + minute * 60 for minute in range(0, 180, 5)]
-    sent = [at for at in times if store.cooldowns.claim("f", "s", at, HOUR) is not None]
+    sent = [at for at in times if send(store, str(at), at, cooldown="f") is not None]
     assert all(later - earlier <= HOUR + 300 for earlier, later in zip([now, *sent], sent, strict=False))
     assert sent
 
@@ -66,6 +57,8 @@ def test_rows_from_the_future_are_forgotten_in_time(filled, monkeypatch):
         "notices": 0,
         "suppressions": 0,
         "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 31 * DAY)
@@ -73,10 +66,12 @@ def test_rows_from_the_future_are_forgotten_in_time(filled, monkeypatch):
         "statuses": 2,
         "inbox": 2,
         "ledger": 0,
-        "alerts": 2,
+        "alerts": 4,
         "notices": 2,
         "suppressions": 0,
         "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     monkeypatch.setattr(time, "time", lambda: real() + 366 * DAY)
     assert purge(filled, 30)["ledger"] == 2
@@ -84,15 +79,13 @@ def test_rows_from_the_future_are_forgotten_in_time(filled, monkeypatch):
 
 def test_a_cooldown_that_would_end_in_ten_years_is_forgotten_as_well(store):
     now = time.time()
-    store.cooldowns.claim("f", "s", now - 40 * DAY, HOUR)
-    store.cooldowns.confirm("f", now + 10 * YEAR)
+    send(store, "ahead", now - 40 * DAY, cooldown="f", cooldown_seconds=10 * YEAR)
     assert store.purge(now - 30 * DAY, now - 30 * DAY)["alerts"] == 1
 
 
 def test_a_cooldown_of_many_days_outlives_a_purge(store):
     now = time.time()
-    store.cooldowns.claim("f", "s", now - 40 * DAY, 60 * DAY)
-    store.cooldowns.confirm("f", now + 20 * DAY)
+    send(store, "long", now - 40 * DAY, cooldown="f", cooldown_seconds=60 * DAY)
     assert store.purge(now - 30 * DAY, now - 30 * DAY)["alerts"] == 0
 
 

@@ -57,3 +57,14 @@ def test_a_heartbeat_reads_new_failures_by_their_index(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
         rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
         assert "d360_statuses_failed (received_at>?)" in " ".join(row[3] for row in rows)
+
+
+def test_opt_outs_of_many_people_are_found_by_their_key(tmp_path: Path) -> None:
+    with closing(Store(f"sqlite:///{tmp_path}/store.sqlite")) as store:
+        store.check_writable()
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
+        rows = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT * FROM d360_suppressions "
+            "WHERE active AND person IN (SELECT value FROM json_each('[]'))"
+        )
+        assert "sqlite_autoindex_d360_suppressions_1 (person=?)" in " ".join(row[3] for row in rows)

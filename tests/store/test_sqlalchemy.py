@@ -15,7 +15,7 @@ for name in (
 ):
     importlib.import_module(f"airflow_provider_d360.{name}")
 LOADED = ([name for name in sys.modules if name.startswith("airflow_provider_d360.store")])
-from airflow_provider_d360.alerts.cooldowns import _explain
+from airflow_provider_d360.alerts.queue import _explain
 from airflow_provider_d360.compat import OldSQLAlchemyError
 from airflow_provider_d360.hooks.ledgers import open_ledger
 print(open_ledger())  # with the default store, a task that sends goes on

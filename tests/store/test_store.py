@@ -20,11 +20,12 @@ from airflow_provider_d360.api.events import (
     UnknownEvent,
 )
 from airflow_provider_d360.api.privacy import short_id
-from airflow_provider_d360.store import Store
-from airflow_provider_d360.store.inbox import INBOX
+from airflow_provider_d360.store import Selection, Store
+from airflow_provider_d360.store.incoming import INBOX
 from airflow_provider_d360.store.raw import RAW_TYPE
 from tests.store.entries import NUMBER, entry, record
 from tests.store.postgres import Postgres
+from tests.store.test_alerts import send
 
 FAILED = StatusEvent("a", "failed", 13.0, NUMBER, None, "intent", Failure(131026, "No", "Not there"))
 
@@ -196,6 +197,8 @@ def test_unknown_events_are_stored_once_each_and_are_no_messages(store):
         "notices": 0,
         "suppressions": 0,
         "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.inbox.messages(since=0.0) == []
     contents = store._database.read(
@@ -233,6 +236,8 @@ def test_any_text_is_storable(store, text):
         "notices": 0,
         "suppressions": 0,
         "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.inbox.messages(since=0.0)[0].content == {text: text}
 
@@ -305,12 +310,16 @@ def test_recent_messages_come_newest_first_with_the_status_that_counts(store):
     assert shown() == [("m4", "delivered"), ("m3", None), ("m2", "sent"), ("m1", None), ("m0", None)]
     assert shown(since=3.0) == [("m4", "delivered"), ("m3", None)]
     assert shown(before=3.0, limit=2) == [("m2", "sent"), ("m1", None)]
-    assert shown(dag_ids=["odd"]) == [("m3", None), ("m1", None)]
-    assert shown(dag_ids=[]) == []
+    assert shown(selection=Selection(dag_ids=["odd"])) == [("m3", None), ("m1", None)]
+    assert shown(selection=Selection(dag_ids=[])) == []
     assert shown(status="delivered") == [("m4", "delivered")]
-    assert shown(status="accepted", dag_ids=["even"]) == [("m0", None)]
+    assert shown(status="accepted", selection=Selection(dag_ids=["even"])) == [("m0", None)]
     assert store.messages.counts(since=0.0) == {"delivered": 1, "sent": 1, "accepted": 3}
-    assert store.messages.counts(since=0.0, dag_ids=["even"]) == {"delivered": 1, "sent": 1, "accepted": 1}
+    assert store.messages.counts(since=0.0, selection=Selection(dag_ids=["even"])) == {
+        "delivered": 1,
+        "sent": 1,
+        "accepted": 1,
+    }
 
 
 def test_the_newest_messages_have_a_beginning(store):
@@ -324,8 +333,8 @@ def test_the_newest_messages_have_a_beginning(store):
         0.5,
     ]
     assert store.messages.start_of_newest(1, since=0.5, before=4.0) == 3.0
-    assert store.messages.start_of_newest(1, since=0.0, dag_ids=["odd"]) == 3.0
-    assert store.messages.start_of_newest(2, since=0.0, dag_ids=["odd"]) == 0.0
+    assert store.messages.start_of_newest(1, since=0.0, selection=Selection(dag_ids=["odd"])) == 3.0
+    assert store.messages.start_of_newest(2, since=0.0, selection=Selection(dag_ids=["odd"])) == 0.0
     assert store.messages.dag_ids(since=3.5) == {"even"}
     assert store.messages.dag_ids(since=3.0) == {"even", "odd"}
 
@@ -345,6 +354,8 @@ def test_a_purge_forgets_what_is_old_and_nothing_else(store):
         "notices": 0,
         "suppressions": 0,
         "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.count() == {
         "statuses": 1,
@@ -354,18 +365,19 @@ def test_a_purge_forgets_what_is_old_and_nothing_else(store):
         "notices": 0,
         "suppressions": 0,
         "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     assert store.statuses.current(["new"]).keys() == {"new"}
 
 
 def test_a_purge_forgets_alerts_whose_silence_is_long_over(store):
-    for fingerprint, now, cooldown in [("old", 10.0, 1.0), ("quiet", 10.0, 50.0), ("new", 30.0, 1.0)]:
-        store.cooldowns.claim(fingerprint, "s", now, cooldown)
-    store.cooldowns.restore(store.cooldowns.claim("unsent", "s", 30.0, 1.0))
+    for name, now, cooldown in [("old", 10.0, 1.0), ("quiet", 10.0, 50.0), ("new", 30.0, 1.0)]:
+        send(store, name, now, cooldown=name, cooldown_seconds=cooldown)
+    send(store, "held", 11.0, cooldown="quiet", cooldown_seconds=50.0)
     assert store.count()["alerts"] == 4
-    assert store.purge(20.0, 0.0)["alerts"] == 1
-    assert {row.fingerprint for row in store.cooldowns.recover("s")} == {"quiet", "new"}
-    assert store.count()["alerts"] == 1
+    assert store.purge(20.0, 0.0)["alerts"] == 2
+    assert send(store, "again", 21.0, cooldown="quiet", cooldown_seconds=50.0) is None
 
 
 def test_a_purge_lets_others_write_between_its_pieces(url, store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 
 import pytest
 from sqlalchemy import event
@@ -110,6 +111,15 @@ def test_removing_lifts_both_and_forgets_the_number(store):
     assert [one.recipient for one in store.suppressions.all()] == [OTHER]
     rows = store._database.read(lambda connection: connection.execute(SUPPRESSIONS.select()).all())
     assert [row.recipient for row in rows if not row.active] == [None, None]
+
+
+def test_a_number_that_was_removed_stands_nowhere_in_the_file(tmp_path):
+    with closing(Store(f"sqlite:///{tmp_path}/store.sqlite")) as store:
+        add(store, NUMBER, OTHER)
+        store.suppressions.remove([NUMBER], source="cli", at=20.0)
+        content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert NUMBER.encode() not in content
+    assert OTHER.encode() in content
 
 
 def test_who_was_removed_can_be_added_again(store):

@@ -188,3 +188,12 @@ def test_the_speed_never_becomes_nothing():
     for i in range(20):
         speed = speed.halve(START + 3 * i)
     assert speed.at(START + 60.0) >= 0.05
+
+
+def test_who_needs_time_leaves_earlier_moments_to_others():
+    before = grant(None, rate=80.0, holder="other", want=16, now=START - 0.5).timeline
+    slow = grant(before, rate=80.0, holder="", want=1, now=START, lead_seconds=0.5)
+    assert START + 0.5 <= slow.moments[0] < START + 0.5 + 2 / 80
+    quick = grant(slow.timeline, rate=80.0, holder="", want=20, now=START)
+    assert START <= quick.moments[0] < START + 2 / 80
+    assert not set(slow.moments) & set(quick.moments)

@@ -101,6 +101,11 @@ def test_the_key_is_labelled_and_masked(form):
     assert form.field("API key").find_element(By.TAG_NAME, "input").get_attribute("type") == "password"
 
 
+def test_the_key_says_where_to_get_it(form):
+    hint = form.field("API key").find_element(By.TAG_NAME, "input").get_attribute("placeholder")
+    assert "hub.360dialog.com" in hint
+
+
 def test_the_base_url_says_that_it_may_stay_empty(form):
     hint = form.field("Base URL").find_element(By.TAG_NAME, "input").get_attribute("placeholder")
     assert hint.startswith("Leave empty")

@@ -11,28 +11,30 @@ from typing import Any
 
 import pytest
 import requests
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from airflow_provider_d360.api.privacy import short_id
+from airflow_provider_d360.compat import PAGES_HAVE_ADDRESSES
 from airflow_provider_d360.store import State, Store
 from scripts.real_airflow import RealAirflow, session_of
 from tests.recorded import NUMBER, outside, record
-from tests.system.test_connection_form import BROWSER, DRIVER, Page, browser  # noqa: F401
+from tests.system.browsers import BROWSER, DRIVER, show_as, start_browser, take_picture
+from tests.system.test_connection_form import Page
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(not (DRIVER and BROWSER), reason="needs chromium and chromedriver"),
 ]
 
-BUILD = Path(__file__).parents[2] / "build"
+DESK, PHONE = (1440, 660), (390, 780)
 LOGIN = ("d360", "a-password-for-deliveries")
 DAG = "saved_connection"  # any of those in the folder
 RUN = "manual__2026-01-01T00:00:00+00:00"
 FAILED = "wamid.HBgLNDkxNTEx+/M0NTY3OA=="
 READ = "wamid.read"
 PRICING = {"billable": True, "pricing_model": "PMP", "category": "utility"}
+REASON = "//tbody[contains(., '131047')]"
 TOO_LATE = {
     "code": 131047,
     "title": "Re-engagement message",
@@ -94,10 +96,13 @@ def send(store: Store, message_id: str | None = None, **known: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(airflow: RealAirflow, browser: webdriver.Chrome) -> Page:  # noqa: F811
+def page(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A browser at the link of an alert, before anybody has logged in."""
+    browser = start_browser(tmp_path_factory.mktemp("browser"))
+    show_as(browser, *DESK)
     browser.get(f"{airflow.url}/d360/messages/{short_id(READ)}")
-    return Page(browser)
+    yield Page(browser)
+    browser.quit()
 
 
 def test_logging_in_leads_from_a_link_to_its_message(airflow, page):
@@ -105,27 +110,30 @@ def test_logging_in_leads_from_a_link_to_its_message(airflow, page):
     page.element("//a[.='Log in']").click()
     page.element("//input[@name='username']").send_keys(airflow.user)
     page.element("//input[@name='password']").send_keys(airflow.password, Keys.ENTER)
-    assert page.element(f"//dd[.='{short_id(READ)}']")
+    assert page.element(f"//td[.='{short_id(READ)}']")
     assert READ not in page.browser.page_source
-    assert [badge.text for badge in page.browser.find_elements(By.CSS_SELECTOR, ".timeline .badge")] == [
-        "accepted", "sent", "delivered", "read",
+    assert [state.text for state in page.browser.find_elements(By.CSS_SELECTOR, ".timeline b")] == [
+        "Accepted", "Sent", "Delivered", "Read",
     ]  # fmt: skip
-    shoot(page, "message-alone")
 
 
 def test_the_menu_leads_to_the_messages(airflow, page):
+    show_as(page.browser, *DESK)
     page.browser.get(airflow.url)
     page.element("//button[contains(., 'Browse')]").click()
-    page.element("//*[@role='menuitem'][contains(., 'WhatsApp messages')]").click()
+    page.element("//*[@role='menuitem'][contains(., 'WhatsApp')]").click()
     enter_frame(page)
-    page.element("//tr[contains(., '131047')]")
-    rows = page.browser.find_elements(By.XPATH, "//tbody/tr")
+    page.element(REASON)
+    rows = page.browser.find_elements(By.TAG_NAME, "tbody")
     assert len(rows) == 20
     assert "43…99" in rows[0].text
-    assert "outside of a DAG" in rows[0].text
+    assert "Outside of Dags" in rows[0].text
     assert not page.browser.find_elements(By.XPATH, "//*[contains(., 'nobody_reads_this')]")
-    assert "send an approved template instead" in page.element("//tr[contains(., '131047')]").text
-    shoot(page, "messages-light")
+    assert "Send an approved template instead" in page.element(REASON).text
+    take_picture(page.browser, "in-airflow", for_docs=True)
+    show_as(page.browser, *PHONE)
+    take_picture(page.browser, "in-airflow-phone", for_docs=True)
+    show_as(page.browser, *DESK)
 
 
 def test_in_dark_mode_the_page_is_dark(page):
@@ -134,47 +142,42 @@ def test_in_dark_mode_the_page_is_dark(page):
     page.browser.execute_script("localStorage.setItem('theme', 'dark'); location.reload()")
     page.soon.until(lambda driver: "dark" in driver.find_element(By.TAG_NAME, "html").get_attribute("class"))
     enter_frame(page)
-    page.element("//tr[contains(., '131047')]")
-    assert background(page) != light
-    shoot(page, "messages-dark")
+    page.element(REASON)
+    page.soon.until(lambda _: background(page) != light)
+    take_picture(page.browser, "in-airflow-dark", for_docs=True)
 
 
 def test_a_status_and_a_message_are_one_click_away(page):
-    page.element("//nav[@aria-label='Statuses']/a[contains(., 'failed')]").click()
-    page.soon.until(lambda driver: len(driver.find_elements(By.XPATH, "//tbody/tr")) == 1)
-    page.element("//td[@class='when']/a").click()
-    assert page.element(f"//dd[.='{short_id(FAILED)}']")
+    page.element("//nav[@aria-label='By state']/a[contains(., 'Failed')]").click()
+    page.soon.until(lambda driver: len(driver.find_elements(By.TAG_NAME, "tbody")) == 1)
+    page.element("//tbody//p[@class='reason']").click()  # anywhere in the row
+    assert page.element(f"//td[.='{short_id(FAILED)}']")
     assert FAILED not in page.browser.page_source
-    shoot(page, "message-dark")
 
 
 def test_a_message_is_settled_by_its_buttons(page):
-    page.element("//a[.='← All messages']").click()
-    page.element("//nav[@aria-label='Statuses']/a[contains(., 'unknown')]").click()
-    page.soon.until(lambda driver: len(driver.find_elements(By.XPATH, "//tbody/tr")) == 1)
-    page.element("//td[@class='when']/a").click()
-    page.element("//button[.='Not sent']")
-    shoot(page, "message-unknown")
-    page.element("//button[.='Not sent']").click()
-    assert "settled by hand: not sent" in page.element("//li[contains(., 'refused')]").text
-    shoot(page, "message-settled")
+    page.element("//a[.='Messages'][ancestor::ol]").click()
+    page.element("//nav[@aria-label='By state']/a[contains(., 'Unknown')]").click()
+    page.soon.until(lambda driver: len(driver.find_elements(By.TAG_NAME, "tbody")) == 1)
+    page.element("//a[@class='goes']").click()
+    page.element("//button[.='It was not sent']").click()
+    assert "settled by hand: not sent" in page.element("//li[contains(., 'Refused')]").text
 
 
 def test_a_search_by_number_leads_to_its_messages(page):
-    page.element("//a[.='← All messages']").click()
-    page.element("//input[@name='number']").send_keys("+43 660 123 45-699", Keys.ENTER)
-    page.soon.until(lambda driver: len(driver.find_elements(By.XPATH, "//tbody/tr")) == 1)
-    assert "43…99" in page.element("//tbody/tr").text
+    page.element("//nav[@aria-label='WhatsApp']/a[.='Messages']").click()
+    page.element("//input[@name='q']").send_keys("+43 660 123 45-699", Keys.ENTER)
+    page.soon.until(lambda driver: len(driver.find_elements(By.TAG_NAME, "tbody")) == 1)
+    assert "43…99" in page.element("//tbody").text
     assert "12345699" not in page.browser.page_source
     assert "12345699" not in page.browser.execute_script("return location.href")
-    shoot(page, "messages-searched")
-    page.element("//form//a[.='Clear']").click()
-    page.soon.until(lambda driver: len(driver.find_elements(By.XPATH, "//tbody/tr")) == 20)
+    page.element("//a[normalize-space()='Reset']").click()
+    page.soon.until(lambda driver: len(driver.find_elements(By.TAG_NAME, "tbody")) == 20)
 
 
 def test_a_form_of_another_site_is_refused(airflow, page):
-    page.element("//tr[contains(., 'withheld')]/td[@class='when']/a").click()
-    page.element("//button[.='Sent']")
+    page.element("//tr[contains(., 'Withheld')]//a[@class='goes']").click()
+    page.element("//button[.='It was sent']")
     path = page.browser.execute_script("return location.pathname")
     cookies = {cookie["name"]: cookie["value"] for cookie in page.browser.get_cookies()}
     elsewhere = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
@@ -197,6 +200,44 @@ def test_the_link_to_the_task_leaves_the_frame(page):
     assert "/plugin/" not in page.browser.current_url
 
 
+@pytest.mark.skipif(not PAGES_HAVE_ADDRESSES, reason="before Airflow 3.3, its address bar follows no frame")
+def test_the_link_of_a_task_opens_its_message_inside_airflow(airflow, page):
+    path = f"/plugin/whatsapp/d360/messages/{short_id(READ)}"
+    page.browser.get(airflow.url + path)
+    enter_frame(page)
+    assert page.element(f"//td[.='{short_id(READ)}']")
+    page.element("//a[.='Messages'][ancestor::ol]").click()
+    page.element(REASON)
+    page.browser.switch_to.default_content()
+    page.soon.until(lambda driver: driver.current_url.endswith("/plugin/whatsapp/d360/messages"))
+
+
+def test_a_dag_a_run_and_a_task_have_a_tab_with_their_messages(airflow, page):
+    run_id = airflow.start_run(DAG)
+    [task] = [task["task_id"] for task in airflow.tasks(DAG, run_id)]
+    store = Store(f"sqlite:///{airflow.environment['AIRFLOW__D360__STORE_PATH']}")
+    send(store, "wamid.of-the-run", run_id=run_id, task_id=task, at=time.time())
+    store.close()
+    for path, messages in {
+        "": 20,
+        f"/runs/{run_id}": 1,
+        f"/tasks/{task}": 20,
+        f"/runs/{run_id}/tasks/{task}": 1,
+    }.items():
+        page.browser.get(f"{airflow.url}/dags/{DAG}{path}")
+        page.element("//a[contains(@href, '/plugin/whatsapp-')]").click()
+        enter_frame(page)
+        page.element("//main")
+        assert len(page.browser.find_elements(By.TAG_NAME, "tbody")) == messages, path
+        page.browser.switch_to.default_content()
+    take_picture(page.browser, "in-airflow-task", for_docs=True)
+    enter_frame(page)
+    page.element("//a[@class='goes']").click()
+    assert page.element(f"//td[.='{short_id('wamid.of-the-run')}']")
+    page.element("//a[.='Messages'][ancestor::ol]").click()
+    assert page.element("//h2[.='1 Message']")
+
+
 def test_the_policy_stops_nothing_of_ours(page):
     said = [line["message"] for line in page.browser.get_log("browser")]
     assert [message for message in said if "Content Security Policy" in message] == []
@@ -210,13 +251,8 @@ def test_without_a_session_there_is_nothing_to_see(airflow):
 
 
 def enter_frame(page: Page) -> None:
-    page.browser.switch_to.frame(page.element("//iframe[@title='WhatsApp messages']"))
+    page.browser.switch_to.frame(page.element("//iframe[@title='WhatsApp']"))
 
 
 def background(page: Page) -> str:
     return str(page.browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
-
-
-def shoot(page: Page, name: str) -> None:
-    BUILD.mkdir(exist_ok=True)
-    page.browser.save_screenshot(str(BUILD / f"{name}.png"))

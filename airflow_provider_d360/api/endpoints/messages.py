@@ -68,7 +68,8 @@ def send_message(
     if recipient_type == "group" and message.get("type") == "interactive":
         raise request_error("message is interactive, which groups do not take", "Send a text or a template.")
     content = {key: value for key, value in message.items() if key != "messaging_product"}
-    body: dict[str, object] = {**hosting.product, **address(to, recipient_type), **content}
+    recipient = address(to, recipient_type)
+    body: dict[str, object] = {**hosting.product, **recipient, **content}
     if reply_to is not None:
         body["context"] = {"message_id": _quoted(message, reply_to)}
     if biz_opaque_callback_data is not None:
@@ -81,6 +82,7 @@ def send_message(
         repeatable=False,
         private=partial(private_strings, body),
         public=partial(public_strings, message),
+        recipient=recipient.get("recipient") or recipient["to"],
     )
 
 

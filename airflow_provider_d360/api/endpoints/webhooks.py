@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -44,8 +45,8 @@ def check_webhook_url(hosting: Hosting, url: str) -> None:
 
     :param hosting: The hosting of the number.
     :param url: The URL.
-    :raises D360RequestError: unless it is an ``https`` URL with, on cloud, a (sub)domain without ``_`` and
-        port.
+    :raises D360RequestError: unless it is an ``https`` URL of a public host with, on cloud, a (sub)domain
+        without ``_`` and port.
     """
     try:
         parts = urlsplit(url)
@@ -58,6 +59,11 @@ def check_webhook_url(hosting: Hosting, url: str) -> None:
         raise request_error(
             "url must be a whole https URL, such as https://hooks.example.com/d360", _URL_REMEDY
         )
+    if _is_private(parts.hostname):
+        raise request_error(
+            "url is an address of this machine or of a private network, which 360dialog cannot reach",
+            "Give a public address. To try it without one, use the emulator with --deliver-to.",
+        )
     if parts.username or parts.password:
         raise request_error(
             "url holds a login", "Put it into the connection's webhook_username and webhook_password."
@@ -68,6 +74,14 @@ def check_webhook_url(hosting: Hosting, url: str) -> None:
         raise request_error(
             "url holds an underscore in its (sub)domain, which cloud webhooks may not have", _URL_REMEDY
         )
+
+
+def _is_private(host: str) -> bool:
+    """Tell whether a host is certain to be out of reach from outside."""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:  # a name
+        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa"))
 
 
 def set_webhook(hosting: Hosting, url: str, headers: Mapping[str, str] | None = None) -> Call[WebhookConfig]:

@@ -18,9 +18,11 @@ from airflow_provider_d360.store.migrations import (
     m0003_short_ids,
     m0004_ledger,
     m0005_notices,
+    m0006_alerts,
     m0007_suppression,
     m0008_rate_leases,
     m0009_campaigns,
+    m0010_conversations,
 )
 
 METADATA = MetaData()  # all tables of the store; each is defined in the module of its subject
@@ -35,9 +37,11 @@ STEPS: Sequence[Step] = (
     m0003_short_ids.apply,
     m0004_ledger.apply,
     m0005_notices.apply,
+    m0006_alerts.apply,
     m0007_suppression.apply,
     m0008_rate_leases.apply,
     m0009_campaigns.apply,
+    m0010_conversations.apply,
 )
 
 _LOCK = 360_0001  # any number that nobody else uses on this PostgreSQL

@@ -40,7 +40,6 @@ with DAG("alerts_success", schedule=None, on_success_callback=ALERT):
 
     tidy()
 
-# [START deadline_alert]
 with DAG(
     "alerts_deadline",
     schedule=None,
@@ -52,7 +51,6 @@ with DAG(
         ),
     ),
 ):
-    # [END deadline_alert]
 
     @task
     def dawdle() -> None:

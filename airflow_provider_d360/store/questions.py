@@ -1,0 +1,315 @@
+"""Questions: what was asked, of whom, until when, and how it ended. Answers stay in the inbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Index,
+    Integer,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    func,
+    select,
+    update,
+)
+
+from airflow_provider_d360.store.database import Database
+from airflow_provider_d360.store.migrations import METADATA
+from airflow_provider_d360.store.rows import Insert, correct_future, count_rows, delete_rows
+
+QUESTIONS = Table(
+    "d360_questions",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("conn_id", String, nullable=False),
+    Column("dag_id", String, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("task_id", String, nullable=False),
+    Column("map_index", Integer, nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("asked_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("closed_at", Double),
+    Column("outcome", Text),
+)
+Index("d360_questions_task", QUESTIONS.c.dag_id, QUESTIONS.c.run_id, QUESTIONS.c.task_id)
+Index("d360_questions_asked_at", QUESTIONS.c.asked_at)
+PEOPLE = Table(
+    "d360_question_people",
+    METADATA,
+    Column("question_id", String, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("number", String),  # until the question is closed
+    Column("masked", String, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("wa_id", String),
+    Column("sent", Text, nullable=False),
+)
+Index("d360_question_people_hash", PEOPLE.c.hash)
+
+OPEN = "open"
+
+_INSERT_QUESTION = Insert(QUESTIONS)
+_INSERT_PEOPLE = Insert(PEOPLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """
+    Somebody who is asked.
+
+    :param position: The place in the list of those who are asked, from 0.
+    :param number: The number or user id; None when the question is closed.
+    :param masked: The number as anybody may see it.
+    :param hash: A hash of it under the secret of the store.
+    :param wa_id: Another number that WhatsApp knows the person by, if the response to sending named one.
+    :param sent: Ids of the messages that the person got, by their occasion; None if a message has none.
+    """
+
+    position: int
+    number: str | None = field(repr=False)
+    masked: str
+    hash: str
+    wa_id: str | None = field(default=None, repr=False)
+    sent: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+    @property
+    def message_ids(self) -> list[str]:
+        """The ids of the messages that the person got."""
+        return [message_id for message_id in self.sent.values() if message_id is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """
+    A question.
+
+    :param id: Its id, which says nothing.
+    :param kind: ``ask``: a task of ours waits for it; ``hitl``: a task of Airflow's own operators does.
+    :param state: ``open``; or how it ended: ``answered``, ``expired``, ``invalid`` (nobody has a try left),
+        ``disagreed`` or ``cancelled``.
+    :param conn_id: The connection that it was sent with.
+    :param dag_id: Who asks: the DAG.
+    :param run_id: The run.
+    :param task_id: The task.
+    :param map_index: The index of a mapped task; -1 without mapping.
+    :param spec: What counts as an answer; see :mod:`~airflow_provider_d360.conversations.spec`.
+    :param asked_at: In Unix seconds.
+    :param expires_at: Nothing that comes later counts, in Unix seconds.
+    :param people: Who is asked.
+    :param closed_at: When it ended, in Unix seconds.
+    :param outcome: What decided: ids of messages of the inbox, and the choice.
+    """
+
+    id: str
+    kind: str
+    state: str
+    conn_id: str
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    spec: Mapping[str, Any] = field(repr=False)
+    asked_at: float
+    expires_at: float
+    people: tuple[Person, ...]
+    closed_at: float | None = None
+    outcome: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer may still count."""
+        return self.state == OPEN
+
+
+class Questions:
+    """
+    The table of questions. Its methods raise ``StoreUnavailableError`` while the database cannot be used.
+
+    :param database: The database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ensure(self, question: Question) -> Question:
+        """
+        Write a question unless it is there, and return it. Older open ones of its task are cancelled.
+
+        :param question: An open question.
+        """
+
+        def work(connection: Connection) -> Question:
+            found = _read(connection, question.id)
+            if found is not None:
+                return found
+            for older in _open_of_task(connection, question):
+                _end(connection, older, "cancelled", {}, question.asked_at)
+            _INSERT_QUESTION.execute(connection, [_question_row(question)])
+            _INSERT_PEOPLE.execute(connection, [_person_row(question.id, one) for one in question.people])
+            return _read(connection, question.id) or question
+
+        return self._database.write(work)
+
+    def find(self, question_id: str) -> Question | None:
+        """
+        Return a question; None if there is none of this id.
+
+        :param question_id: Its id.
+        """
+        return self._database.read(lambda connection: _read(connection, question_id))
+
+    def note(
+        self,
+        question_id: str,
+        position: int,
+        occasion: str,
+        message_id: str | None,
+        wa_id: str | None = None,
+    ) -> None:
+        """
+        Note that a person got a message.
+
+        :param question_id: The question.
+        :param position: The person.
+        :param occasion: Why it was sent: each occasion is served once.
+        :param message_id: Its id, if it has one.
+        :param wa_id: The number that WhatsApp knows the person by, if the response named it.
+        """
+        this = (PEOPLE.c.question_id == question_id) & (PEOPLE.c.position == position)
+        query = select(PEOPLE.c.sent, PEOPLE.c.wa_id).where(this).with_for_update()
+
+        def work(connection: Connection) -> None:
+            row = connection.execute(query).one()
+            sent = {**json.loads(row.sent), occasion: message_id}
+            values = {"sent": json.dumps(sent), "wa_id": wa_id or row.wa_id}
+            connection.execute(update(PEOPLE).where(this).values(values))
+
+        self._database.write(work)
+
+    def close(self, question_id: str, state: str, outcome: Mapping[str, Any], now: float) -> Question | None:
+        """
+        End a question and erase the numbers, unless it ended before; return how it ended.
+
+        :param question_id: The question.
+        :param state: How it ends.
+        :param outcome: What decided.
+        :param now: The time, in Unix seconds.
+        """
+
+        def work(connection: Connection) -> Question | None:
+            _end(connection, question_id, state, outcome, now)
+            return _read(connection, question_id)
+
+        return self._database.write(work)
+
+    def later(self, question: Question, person: Person) -> list[tuple[float, float]]:
+        """
+        Return when later questions to a person began and ended, in Unix seconds.
+
+        :param question: The question that others may have followed.
+        :param person: One of its people.
+        """
+        columns = QUESTIONS.c
+        query = (
+            select(columns.asked_at, func.coalesce(columns.closed_at, columns.expires_at))
+            .join(PEOPLE, PEOPLE.c.question_id == columns.id)
+            .where(PEOPLE.c.hash == person.hash, columns.asked_at > question.asked_at)
+        )
+        return self._database.read(lambda connection: [(row[0], row[1]) for row in connection.execute(query)])
+
+    def recent(
+        self, *, since: float, dag_ids: Sequence[str] | None = None, limit: int = 200
+    ) -> list[Question]:
+        """
+        Return questions, newest first.
+
+        :param since: Only those asked at this time or later, in Unix seconds.
+        :param dag_ids: Only those of these DAGs; of all by default.
+        :param limit: How many at most.
+        """
+        query = select(QUESTIONS.c.id).where(QUESTIONS.c.asked_at >= since)
+        if dag_ids is not None:
+            query = query.where(QUESTIONS.c.dag_id.in_(list(dag_ids)))
+        query = query.order_by(QUESTIONS.c.asked_at.desc()).limit(limit)
+
+        def work(connection: Connection) -> list[Question]:
+            found = (_read(connection, question_id) for question_id in connection.execute(query).scalars())
+            return [question for question in found if question is not None]
+
+        return self._database.read(work)
+
+    def count(self) -> int:
+        """Count the questions."""
+        return count_rows(self._database, QUESTIONS)
+
+    def purge(self, older_than: float, now: float) -> int:
+        """
+        Delete questions that expired before a time, with their people, and return how many.
+
+        :param older_than: In Unix seconds.
+        :param now: The time, in Unix seconds; later ones were written while a clock was wrong.
+        """
+        correct_future(self._database, QUESTIONS, ["asked_at"], now)
+        deleted = delete_rows(self._database, QUESTIONS, QUESTIONS.c.expires_at < older_than)
+        orphans = PEOPLE.c.question_id.not_in(select(QUESTIONS.c.id))
+        delete_rows(self._database, PEOPLE, orphans)
+        return deleted
+
+
+def _read(connection: Connection, question_id: str) -> Question | None:
+    row = connection.execute(select(QUESTIONS).where(QUESTIONS.c.id == question_id)).mappings().first()
+    if row is None:
+        return None
+    query = select(PEOPLE).where(PEOPLE.c.question_id == question_id).order_by(PEOPLE.c.position)
+    people = tuple(_person(one) for one in connection.execute(query).mappings())
+    outcome = None if row["outcome"] is None else json.loads(row["outcome"])
+    return Question(**{**row, "spec": json.loads(row["spec"]), "outcome": outcome, "people": people})
+
+
+def _open_of_task(connection: Connection, question: Question) -> list[str]:
+    columns = QUESTIONS.c
+    query = select(columns.id).where(
+        columns.dag_id == question.dag_id,
+        columns.run_id == question.run_id,
+        columns.task_id == question.task_id,
+        columns.map_index == question.map_index,
+        columns.state == OPEN,
+    )
+    return list(connection.execute(query).scalars())
+
+
+def _end(
+    connection: Connection, question_id: str, state: str, outcome: Mapping[str, Any], now: float
+) -> None:
+    is_this = (QUESTIONS.c.id == question_id) & (QUESTIONS.c.state == OPEN)
+    values = {"state": state, "outcome": json.dumps(dict(outcome)), "closed_at": now}
+    if connection.execute(update(QUESTIONS).where(is_this).values(values)).rowcount:
+        connection.execute(update(PEOPLE).where(PEOPLE.c.question_id == question_id).values(number=None))
+
+
+def _person(row: RowMapping) -> Person:
+    fields = {name: value for name, value in row.items() if name != "question_id"}
+    return Person(**{**fields, "sent": json.loads(row["sent"])})
+
+
+def _question_row(question: Question) -> dict[str, Any]:
+    row = {column.name: getattr(question, column.name) for column in QUESTIONS.c}
+    return {**row, "spec": json.dumps(dict(question.spec)), "outcome": None}
+
+
+def _person_row(question_id: str, person: Person) -> dict[str, Any]:
+    row = {column.name: getattr(person, column.name) for column in PEOPLE.c if column.name != "question_id"}
+    return {**row, "question_id": question_id, "sent": json.dumps(dict(person.sent))}

@@ -1,0 +1,34 @@
+"""
+Deploy when two of three people on call have approved on WhatsApp; remind those who have not answered.
+
+Needs the connection ``d360_default`` and a running receiver (see ``docs/receiving.md``), because answers
+come by webhook. Waiting takes no worker. When it is rejected, the deployment is skipped.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, task
+
+from airflow_provider_d360.operators.questions import D360ApprovalOperator
+
+ON_CALL = ["+49 151 23456789", "+33 6 12 34 56 78", "+1 202 555 0143"]
+
+# [START approval]
+with DAG("example_d360_approval", schedule=None, params={"version": "2.4.0"}):
+    approve = D360ApprovalOperator(
+        task_id="approve",
+        to=ON_CALL,
+        question="Deploy version {{ params.version }} to production?",
+        needed=2,
+        reminders=[timedelta(minutes=15), timedelta(hours=1)],
+        wait_timeout=timedelta(hours=4),
+    )
+    # [END approval]
+
+    @task
+    def deploy(approved_by: str) -> None:
+        print(f"Deploying: approved by {approved_by}")
+
+    approve >> deploy("{{ ti.xcom_pull('approve', key='answered_by') | join(' and ') }}")

@@ -1,0 +1,54 @@
+"""Hundreds of processes that fail at once: one alert and one summary, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from airflow_provider_d360.alerts.deliverer import deliver_due
+from airflow_provider_d360.store import Store
+from tests.provider.test_notifier import texts
+from tests.store.conftest import postgres, url
+
+__all__ = ["postgres", "url"]
+
+
+def store_environment(url):
+    """Name a store in Airflow's configuration."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        return {"AIRFLOW__D360__STORE_PATH": str(address.database)}
+    connection = {
+        "conn_type": "postgres",
+        "login": address.username,
+        "host": address.host or address.query.get("host"),
+        "port": address.port,
+        "schema": address.database,
+        "extra": {name: value for name, value in address.query.items() if name != "host"},
+    }
+    return {"AIRFLOW_CONN_FLOOD": json.dumps(connection), "AIRFLOW__D360__STORE_CONN_ID": "flood"}
+
+
+@pytest.mark.parametrize(
+    "count", [pytest.param(40, id="small"), pytest.param(500, id="whole", marks=pytest.mark.attack)]
+)
+def test_a_flood_is_one_alert_and_one_summary(d360_emulator, url, count):
+    environment = {**os.environ, **store_environment(url)}
+    flood = subprocess.run(
+        [sys.executable, "-m", "tests.provider.flood", str(count)],
+        cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert flood.returncode == 0, flood.stderr
+    assert "without regard to others" not in flood.stdout
+    if len(d360_emulator.sent) < 2:  # each who stayed had to leave before nothing more failed
+        deliver_due(lambda: Store(url), time.monotonic() + 30)
+    first, summary = texts(d360_emulator)
+    assert first.startswith("🔴 Task failed")
+    assert f"{count - 1} more: load [" in summary
