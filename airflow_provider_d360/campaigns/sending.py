@@ -222,7 +222,7 @@ class CampaignSender:
             return Ended(End.DONE)
         if at - now > _SHORT_WAIT_SECONDS:
             return Ended(End.DUE, at)
-        await asyncio.sleep(min(max(at - now, 0.0), _POLL_SECONDS))
+        await asyncio.sleep(min(max(at - now, _SHORTEST_POLL_SECONDS), _POLL_SECONDS))
         return None
 
     async def _may_post(self) -> bool:
