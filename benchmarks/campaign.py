@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
+import gc
 import os
 import pstats
 import resource
@@ -51,6 +52,8 @@ def main() -> int:
     ratios, rates = [], []
     with mock.patch.object(send, "SERVER", slow), send.prepared() as (url, folder):
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {options.messages} messages\n")
+        import airflow_provider_d360.hooks.d360  # noqa: F401 - the peers run in a task, too, with all its objects
+
         bare = asyncio.run(aiohttp_loop(url, options.messages))
         print(f"bare aiohttp, {AT_ONCE} at once: {bare:.3f} ms CPU a message")
         plain = requests_loop(url, min(options.messages, 200))
@@ -131,6 +134,7 @@ def run(store: Store, kind: str, options: argparse.Namespace, per_second: float)
         await CampaignSender(store, transport, campaign, Terms(Part(campaign.key), batch=1000)).run()
         await transport.aclose()
 
+    gc.freeze()  # as campaigns/running.py does
     with cProfile.Profile() if options.profile else mock.MagicMock() as profiler:
         start, cpu = time.perf_counter(), time.process_time()
         asyncio.run(go())

@@ -19,6 +19,7 @@ from airflow_provider_d360.messages import as_message, flatten_parameters
 
 _PLAIN_LENGTH = 30  # a text of so many characters is checked in place of all shorter ones
 _LONGEST_LABEL = 100
+_encode = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 class InvalidRowError(Exception):
@@ -44,7 +45,7 @@ class Person:
     @property
     def payload(self) -> str:
         """Recipient and values in JSON, always in one spelling."""
-        return json.dumps([self.to, self.values], separators=(",", ":"), sort_keys=True)
+        return _encode([self.to, self.values])
 
 
 class RowReader:

@@ -15,15 +15,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_d360.api.endpoints.messages import Sent, send_message
 from airflow_provider_d360.api.errors import Condition, D360Error, D360UnavailableError, ErrorDetail
-from airflow_provider_d360.api.normalization import normalize
+from airflow_provider_d360.campaigns.calls import CallMaker
 from airflow_provider_d360.campaigns.control import LONGEST_HELD_SECONDS, MOST_HELD, Watch
 from airflow_provider_d360.campaigns.due import Schedule
-from airflow_provider_d360.campaigns.filling import fill
 from airflow_provider_d360.campaigns.outcomes import (
     outage_seconds,
     outcome_of_error,
@@ -36,8 +33,6 @@ from airflow_provider_d360.campaigns.progress import Progress
 from airflow_provider_d360.campaigns.terms import End, Ended, Terms
 from airflow_provider_d360.campaigns.verdicts import Kind, StopRules, verdict_on
 from airflow_provider_d360.campaigns.writing import ResultWriter, in_store
-from airflow_provider_d360.messages import as_message
-from airflow_provider_d360.sending.redirection import Outgoing, redirect
 from airflow_provider_d360.store import StoreError, StoreUnavailableError
 from airflow_provider_d360.store.campaign_rows import DueRow, Outcome, RowState, intent_of
 from airflow_provider_d360.store.campaign_senders import Lease, SupersededError
@@ -72,13 +67,14 @@ class CampaignSender:
     def __init__(self, store: Store, transport: Transport, campaign: Campaign, terms: Terms) -> None:
         self._store, self._transport, self._campaign, self._terms = store, transport, campaign, terms
         self._settings = transport.settings
-        self._message = campaign.message
+        self._calls = CallMaker(self._settings, campaign.message)
         self._owner = secrets.token_hex(8)
         self._pace = Pace(store, self._settings, self._owner)
         self._schedule = Schedule(campaign.settings or {})
         self._rules = StopRules()
         self._queue: deque[DueRow] = deque()
         self._posting: set[asyncio.Task[None]] = set()
+        self._responded = asyncio.Event()
         self._failure: Exception | None = None
         self._stop_reason: str | None = None
         self._outages = 0
@@ -145,7 +141,7 @@ class CampaignSender:
             row = self._queue.popleft()
             task = asyncio.create_task(self._post(lease, row))
             self._posting.add(task)
-            task.add_done_callback(self._posting.discard)
+            task.add_done_callback(self._note_response)
 
     def _ended(self) -> Ended | None:
         """Return how this task must end now; None to go on."""
@@ -180,7 +176,7 @@ class CampaignSender:
         if self._room > 0:
             return True
         if self._posting:
-            await asyncio.wait(self._posting, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await self._wait_for_response()
         await self._results.flush()
         if self._room <= 0 and not self._posting:  # the store is away
             await asyncio.sleep(_POLL_SECONDS)
@@ -215,7 +211,7 @@ class CampaignSender:
     async def _idle(self, lease: Lease) -> Ended | None:
         """There is nothing to claim: wait for what is being sent, or for what is due soon, or end."""
         if self._posting:
-            await asyncio.wait(self._posting, timeout=_POLL_SECONDS)
+            await self._wait_for_response()
             return None
         await self._results.flush()
         self._after = -1
@@ -226,12 +222,12 @@ class CampaignSender:
             return Ended(End.DONE)
         if at - now > _SHORT_WAIT_SECONDS:
             return Ended(End.DUE, at)
-        await asyncio.sleep(min(max(at - now, 0.0), _POLL_SECONDS))
+        await asyncio.sleep(min(max(at - now, _SHORTEST_POLL_SECONDS), _POLL_SECONDS))
         return None
 
     async def _may_post(self) -> bool:
         if len(self._posting) >= _MOST_AT_ONCE:
-            await asyncio.wait(self._posting, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await self._wait_for_response()
             return False
         if not self._watch.is_fresh or time.monotonic() < self._not_before:
             await asyncio.sleep(_SHORTEST_POLL_SECONDS)
@@ -263,9 +259,9 @@ class CampaignSender:
 
     async def _sent(self, lease: Lease, row: DueRow) -> tuple[Kind, Outcome]:
         try:
-            call = self._call(lease, row)
-            sent: Sent = await self._transport.aperform(replace(call, single=True))
-            return outcome_of_sent(row, sent)
+            intent = intent_of(self._campaign.key, row.number, lease.epoch)
+            call = self._calls.call(row.payload, intent)
+            return outcome_of_sent(row, await self._transport.aperform(call))
         except D360Error as error:
             problem = error
         verdict = verdict_on(problem, row.attempts)
@@ -279,14 +275,15 @@ class CampaignSender:
                 await in_store(self._store.suppressions.add_refused, to, time.time())
         return verdict.kind, outcome_of_error(row, problem, verdict, time.time())
 
-    def _call(self, lease: Lease, row: DueRow) -> Any:
-        to, values = json.loads(row.payload)
-        message: Any = fill(self._message, values)
-        intent = intent_of(self._campaign.key, row.number, lease.epoch)
-        if isinstance(self._message, str):  # a column with whole messages
-            message = normalize(as_message(message))
-        out = redirect(self._settings, Outgoing(to, "individual", message))  # on a test system
-        return send_message(self._settings.hosting, out.to, out.content, biz_opaque_callback_data=intent)
+    def _note_response(self, task: asyncio.Task[None]) -> None:
+        self._posting.discard(task)
+        self._responded.set()
+
+    async def _wait_for_response(self) -> None:
+        """Wait until the next message that is being sent has ended, or for a moment."""
+        self._responded.clear()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._responded.wait(), _POLL_SECONDS)
 
     def _note_outage(self, problem: D360Error) -> None:
         if time.monotonic() < self._not_before:
@@ -330,7 +327,7 @@ class CampaignSender:
     async def _finish_posting(self) -> None:
         """Let what is being sent end: each request has its time limit."""
         while self._posting:
-            await asyncio.wait(self._posting, timeout=_POLL_SECONDS)
+            await self._wait_for_response()
 
     async def _close(self) -> None:
         """Write what is known, return what was not begun, and end the lease."""

@@ -32,7 +32,7 @@ def read_rows(audience: Any, to_column: str) -> Rows:
     if isinstance(audience, Mapping):
         return _query(audience)
     if isinstance(audience, str) or hasattr(audience, "open"):
-        return _file(audience)
+        return _readable(_file(audience))
     if isinstance(audience, Iterable):
         return _listed(audience, to_column)
     raise request_error(
@@ -78,6 +78,22 @@ def _file(audience: Any) -> Rows:
     raise request_error(
         "audience is a text that does not end with .csv, .jsonl or .parquet",
         "Give the path of such a file; for a query, give {'sql': …, 'conn_id': …}.",
+    )
+
+
+def _readable(rows: Rows) -> Rows:
+    """Explain what a retry cannot help against. Other errors of an object storage may pass."""
+    try:
+        yield from rows
+        return
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        problem = error.strerror or type(error).__name__
+    except UnicodeDecodeError:
+        problem = "it is not UTF-8"
+    except csv.Error as error:
+        problem = f"it is no CSV: {error}"
+    raise request_error(
+        f"The file of the audience cannot be read: {problem}", "Correct the file or its path."
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_d360 import metrics
 from airflow_provider_d360.store import StoreError, StoreUnavailableError
 from airflow_provider_d360.store.campaign_rows import Outcome, RowState
 
@@ -23,6 +25,11 @@ log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 0.1
 _POLL_SECONDS = 0.5
 _STORE_AWAY_SECONDS = 120.0
+_METRICS = {
+    RowState.ACCEPTED: metrics.ACCEPTED,
+    RowState.HELD: metrics.HELD,
+    RowState.UNKNOWN: metrics.UNKNOWN,
+}
 
 
 class ResultWriter:
@@ -77,6 +84,7 @@ class ResultWriter:
         except StoreUnavailableError as error:
             log.warning("Outcomes cannot be written, trying again: %s", error)
             return
+        _count(outcomes.values())
         for number, outcome in outcomes.items():
             if self._outcomes.get(number) is outcome:
                 del self._outcomes[number]
@@ -84,10 +92,24 @@ class ResultWriter:
     async def close(self) -> None:
         """Write all that is left, and end the lease."""
         try:
-            await in_store(self._senders.conclude, self._lease, list(self._outcomes.values()))
+            outcomes = list(self._outcomes.values())
+            await in_store(self._senders.conclude, self._lease, outcomes)
+            _count(outcomes)
             await in_store(self._senders.release, self._lease)
         except StoreError as error:
             log.error("The outcomes of %s messages could not be written: %s", len(self._outcomes), error)
+
+
+def _count(outcomes: Collection[Outcome]) -> None:
+    """Count outcomes for the metrics."""
+    states = Counter(outcome.state for outcome in outcomes)
+    for state, metric in _METRICS.items():
+        if states[state]:
+            metrics.count(metric, states[state], source="campaign")
+    for outcome in outcomes:
+        if outcome.state is RowState.REFUSED:
+            error = (outcome.reason or "").partition(":")[0]
+            metrics.count(metrics.REFUSED, source="campaign", error=error)
 
 
 async def in_store(work: Callable[..., T], *args: Any, **options: Any) -> T:

@@ -194,7 +194,7 @@ class D360SendCampaignOperator(D360Operator):
 
     def execute(self, context: Context) -> dict[str, int]:
         with closing(_open_store()) as store:
-            with fail_at_once("of the campaign"):
+            with fail_at_once(self.d360_conn_id):
                 campaign = _find(store, self.campaign_id)
                 terms = self._terms(store, campaign)
             _send_or_wait(self, store, campaign, terms)
@@ -243,7 +243,7 @@ class D360CampaignReportOperator(D360Operator):
         self.path = path
 
     def execute(self, context: Context) -> dict[str, Any]:
-        with fail_at_once("of the campaign"), closing(_open_store()) as store:
+        with fail_at_once(self.d360_conn_id), closing(_open_store()) as store:
             return _report(store, _find(store, self.campaign_id), self.path)
 
 

@@ -27,9 +27,10 @@ class Section:
 
 
 MESSAGES = Section("Messages", partial(page_path, "messages"))
+CAMPAIGNS = Section("Campaigns", partial(page_path, "campaigns"))
 INBOX = Section("Inbox", partial(page_path, "inbox"), may_read_inbox)
 
-_SECTIONS = (MESSAGES, INBOX)
+_SECTIONS = (MESSAGES, CAMPAIGNS, INBOX)
 
 
 def around(section: Section, user: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    bindparam,
     func,
     or_,
     select,
@@ -38,7 +39,7 @@ from airflow_provider_d360.store.campaign_rows import (
 from airflow_provider_d360.store.campaigns import CAMPAIGNS
 from airflow_provider_d360.store.database import Database
 from airflow_provider_d360.store.migrations import METADATA
-from airflow_provider_d360.store.rows import Insert
+from airflow_provider_d360.store.rows import Insert, chunks
 from airflow_provider_d360.store.statuses import STATUSES, Status
 
 SENDERS = Table(
@@ -201,11 +202,10 @@ class CampaignSenders:
             if connection.execute(held).scalar() is None:
                 return None
             claimed = [DueRow(*row) for row in connection.execute(query)]
-            numbers = [row.number for row in claimed]
-            mine = [rows.campaign == lease.part.campaign, rows.number.in_(numbers)]
             values = {"state": RowState.INTENDED.value, "epoch": lease.epoch, "at": now}
-            if numbers:
-                connection.execute(update(CAMPAIGN_ROWS).where(*mine).values(values))
+            statement = update(CAMPAIGN_ROWS).where(rows.campaign == lease.part.campaign).values(values)
+            for numbers in chunks([row.number for row in claimed]):
+                connection.execute(statement.where(rows.number.in_(numbers)))
             return claimed
 
         return _required(self._database.write(work))
@@ -277,7 +277,7 @@ def _abandon(connection: Connection, campaign: int, epochs: Collection[int]) -> 
 
 def _failed(connection: Connection, campaign: int, since: float) -> tuple[Status, ...]:
     query = select(STATUSES).where(
-        STATUSES.c.status == "failed",
+        STATUSES.c.status == bindparam("failed", "failed", literal_execute=True),  # SQLite: for its index
         STATUSES.c.received_at >= since,
         STATUSES.c.intent.like(f"campaign.{campaign}.%"),
     )

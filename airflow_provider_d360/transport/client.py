@@ -239,7 +239,8 @@ class Transport:
                 request.method,
                 exact_url(url),
                 headers={**self._headers(request), **length},
-                data=body or None,
+                # aiohttp would look for this class among all that it knows.
+                data=aiohttp.payload.AsyncIterablePayload(body) if body else None,
                 timeout=limits,
                 allow_redirects=False,
                 proxy=self._proxy,

@@ -9,15 +9,17 @@ from datetime import datetime, time, timezone
 import pytest
 
 from airflow_provider_d360.api.codes import META
+from airflow_provider_d360.api.endpoints.messages import send_message
 from airflow_provider_d360.api.errors import (
     D360AmbiguousError,
     D360AuthError,
     D360UnavailableError,
     ErrorDetail,
 )
-from airflow_provider_d360.api.hosting import CLOUD
+from airflow_provider_d360.api.hosting import CLOUD, ON_PREMISE
 from airflow_provider_d360.api.responses import failed_status
 from airflow_provider_d360.campaigns.audience import InvalidRowError, RowReader
+from airflow_provider_d360.campaigns.calls import CallMaker
 from airflow_provider_d360.campaigns.due import Schedule
 from airflow_provider_d360.campaigns.filling import columns_of, fill, has_plain_columns_only
 from airflow_provider_d360.campaigns.outcomes import outage_seconds
@@ -29,6 +31,7 @@ from airflow_provider_d360.campaigns.windows import Window, check_zone, read_win
 from airflow_provider_d360.messages import column, image, template, text
 from airflow_provider_d360.store.campaign_results import Total
 from airflow_provider_d360.store.campaign_rows import RowState
+from airflow_provider_d360.transport.settings import ConnectionSettings
 
 PROMO = template("promo", "en", body=[column("name"), "12"])
 
@@ -339,3 +342,31 @@ def test_progress_is_one_line():
 @pytest.mark.parametrize(("seconds", "shown"), [(5, "5 s"), (90, "2 min"), (3900, "1 h 5 min")])
 def test_durations_are_for_people(seconds, shown):
     assert format_seconds(seconds) == shown
+
+
+# Calls
+
+
+@pytest.mark.parametrize("hosting", [CLOUD, ON_PREMISE])
+@pytest.mark.parametrize("to", ["4915123456789", "BR.1502"])
+@pytest.mark.parametrize(
+    ("message", "values"),
+    [
+        (PROMO, {"name": 'Ann "\\ \u00e9 \U0001f600'}),
+        (text("Hello " + column("a") + column("b")), {"a": column("b"), "b": "\\u0041"}),
+        (text("Hello"), {}),
+        (image(link=column("link")), {"link": "https://example.com/a?b=\u00fc"}),
+        (column("message"), {"message": text("Hello")}),
+        ({"type": "contacts", "contacts": column("cards")}, {"cards": [{"name": {"formatted_name": "Ann"}}]}),
+    ],
+)
+def test_a_call_has_the_body_that_the_hook_would_send(hosting, to, message, values):
+    settings = ConnectionSettings(hosting, "key", hosting.base_url)
+    call = CallMaker(settings, message).call(json.dumps([to, values]), "campaign.1.2.3")
+    filled = fill(message, values)
+    expected = send_message(hosting, to, filled, biz_opaque_callback_data="campaign.1.2.3")
+    assert json.loads(call.request.body) == json.loads(expected.request.body)
+    assert (call.request.path, call.request.headers) == (expected.request.path, expected.request.headers)
+    assert (call.private(), call.public()) == (expected.private(), expected.public())
+    assert call.single
+    assert not call.repeatable

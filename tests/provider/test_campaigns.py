@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -425,6 +427,30 @@ def test_a_message_that_fails_later_stops_the_campaign_while_it_runs(emulator, m
     assert states()["planned"] > 1000
 
 
+def test_a_campaign_is_paused_and_resumed_while_it_runs(emulator, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", emulator.connection(messages_per_second=50))
+    plan(people(300))
+
+    def pause(message):
+        if len(emulator._sent) == 30:
+            threading.Thread(
+                target=with_store, args=(lambda store: store.campaigns.signal("spring", "pause", "lunch"),)
+            ).start()
+
+    emulator.on_change = pause
+    with pytest.raises(TaskDeferred) as deferred:
+        send()
+    assert deferred.value.trigger.waits_for == "signal"
+    assert 30 <= len(emulator.sent) < 300
+    found = states()
+    assert (found["accepted"], found["planned"]) == (len(emulator.sent), 300 - len(emulator.sent))
+    emulator.on_change = None
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", emulator.connection(messages_per_second=1000))
+    with_store(lambda store: store.campaigns.signal("spring", "run", None))
+    send()
+    assert got(emulator) == expected(people(300))
+
+
 def test_after_held_messages_the_task_waits_for_a_verdict(emulator):
     plan(people(400))
     emulator.hold_template("promo", after=10)
@@ -561,7 +587,7 @@ def test_the_command_lists_shows_and_controls_campaigns(emulator, capsys):
     assert run_command("show", "spring") == 0
     shown = capsys.readouterr().out
     assert "3 of 5 (60 %): 2 accepted, 1 refused" in shown
-    assert "with code 131026: The recipient is not on WhatsApp" in shown
+    assert "the recipient is not on WhatsApp" in shown
     assert run_command("pause", "spring", "--reason", "lunch") == 0
     assert run_command("list") == 0
     assert "pause (lunch)  spring" in capsys.readouterr().out
@@ -599,3 +625,63 @@ def test_unknown_outcomes_are_settled_by_hand(emulator, capsys, outcome, copies)
     assert f"Settled as {outcome}: 1" in capsys.readouterr().out
     assert send() == {"accepted": 3}
     assert max(got(emulator).values()) == copies
+
+
+def test_a_parquet_file_is_an_audience_and_a_report(emulator, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs airflow-provider-d360[parquet]")
+    pyarrow = pytest.importorskip("pyarrow")
+    path, report = tmp_path / "people.parquet", tmp_path / "report.parquet"
+    parquet.write_table(pyarrow.Table.from_pylist(people(5)), path, row_group_size=2)
+    plan(str(path))
+    send()
+    D360CampaignReportOperator(task_id="report", campaign_id="spring", path=str(report)).execute(context())
+    lines = parquet.read_table(report).to_pylist()
+    assert [line["state"] for line in lines] == ["accepted"] * 5
+    assert got(emulator) == expected(people(5))
+
+
+def test_a_query_is_an_audience_and_its_error_quotes_no_value(emulator, monkeypatch, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as shop:
+        shop.execute("CREATE TABLE customers (phone TEXT, name TEXT)")
+        shop.executemany(
+            "INSERT INTO customers VALUES (?, ?)", [(row["to"], row["name"]) for row in people(5)]
+        )
+        shop.commit()
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "shop.sqlite")}
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps(connection))
+    plan({"sql": "SELECT * FROM customers", "conn_id": "shop"}, to_column="phone")
+    send()
+    assert got(emulator) == expected(people(5))
+    with pytest.raises(
+        AirflowFailException, match="The query of the audience failed: no such table: nobody"
+    ) as caught:
+        plan({"sql": "SELECT '4915100000001' AS phone FROM nobody", "conn_id": "shop"}, campaign_id="other")
+    assert "15100000001" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "No such file"),
+        (b"to,name\n\xff\xfe,Ann\n", "is not UTF-8"),
+        (b'to,name\n"4915123456789,Ann' + b"x" * 2_000_000, "CSV"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told(emulator, tmp_path, content, problem):
+    path = tmp_path / "people.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AirflowFailException, match=f"The file of the audience cannot be read: .*{problem}"):
+        plan(str(path))
+    assert with_store(lambda store: store.campaigns.find("spring")) is None
+
+
+def test_messages_of_campaigns_are_counted(emulator, seen):
+    plan(people(5))
+    emulator.reject(131026, to="4915100000002")
+    send()
+    counts: Counter[tuple[str, str | None, str | None]] = Counter()
+    for name, count, tags in seen:
+        counts[name, tags.get("source"), tags.get("error")] += int(count)
+    assert counts["d360.messages.accepted", "campaign", None] == 4
+    assert counts["d360.messages.refused", "campaign", "D360RecipientError"] == 1

@@ -7,8 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from airflow_provider_d360.store import Store
+from airflow_provider_d360.store.campaign_rows import Part
+from airflow_provider_d360.store.campaigns import Campaign
 
 OF_DAGS = "dag_id IN ('a', 'b') AND at >= 1 AND at < 2"
 PLANS = {
@@ -34,6 +37,26 @@ def test_rows_are_found_by_the_index_for_them(tmp_path: Path, where: str, index:
     with closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
         rows = connection.execute("EXPLAIN QUERY PLAN SELECT id, state FROM d360_ledger WHERE " + where)  # noqa: S608 - ours
         assert index in " ".join(row[3] for row in rows)
+
+
+def test_a_heartbeat_reads_new_failures_by_their_index(tmp_path: Path) -> None:
+    with closing(Store(f"sqlite:///{tmp_path}/store.sqlite")) as store:
+        campaign = Campaign(0, "spring", "d360_default", "", "", "", False, {}, "content")
+        lease = store.campaign_senders.take(Part(store.campaigns.begin(campaign).key), "me", 60.0)
+        assert lease is not None
+        statements: list[tuple[str, tuple[object, ...]]] = []
+
+        def note(
+            connection: object, cursor: object, statement: str, values: tuple[object, ...], *_: object
+        ) -> None:
+            statements.append((statement, values))
+
+        event.listen(store._database._open(), "before_cursor_execute", note)
+        store.campaign_senders.beat(lease, None)
+    statement, values = next(one for one in statements if "d360_message_statuses" in one[0])
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        assert "d360_statuses_failed (received_at>?)" in " ".join(row[3] for row in rows)
 
 
 def test_opt_outs_of_many_people_are_found_by_their_key(tmp_path: Path) -> None:
