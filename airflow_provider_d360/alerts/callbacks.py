@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LEAST_SECONDS = 3.0  # to send an alert that waited long for its turn at the store
-_WAIT_SECONDS = 10.0  # for a summary
-_SUMMARY_SECONDS = 8.0  # to send it then: Airflow ends a callback after 20
+_WAIT_SECONDS = 13.0  # for a summary
+_SUMMARY_SECONDS = 6.0  # to send it then: Airflow ends a callback after 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from airflow_provider_d360.alerts.alert import EVENTS, Alert, moment
 from airflow_provider_d360.alerts.delivery import Message, PreparedAlert
 from airflow_provider_d360.messages import template
 
-LATE_SECONDS = 60.0  # an alert that goes out later says when it happened
+LATE_SECONDS = 60.0  # an alert that goes out later says when it happened …
+_LATE_SUMMARY_SECONDS = 180.0  # … and so does a summary, which waits by itself
 
 _LONGEST_TEXT = 4096  # of WhatsApp
 
@@ -87,7 +88,8 @@ class AlertContent:
         :param at: When it happened, in Unix seconds.
         :param now: The time, in Unix seconds.
         """
-        late = f"sent late, this was at {moment(at)}" if now - at > LATE_SECONDS else ""
+        is_late = now - at > (_LATE_SUMMARY_SECONDS if self.told else LATE_SECONDS)
+        late = f"sent late, this was at {moment(at)}" if is_late else ""
         notes = "; ".join(filter(None, [*self.notes, late]))
         fallback = self._template(self.fallback_template, notes) if self.fallback_template else None
         default = writing.text(self.alert, notes) if self.message else None

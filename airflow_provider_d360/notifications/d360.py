@@ -46,9 +46,10 @@ class D360Notifier(TextNotifier):
     is logged in one line and raised, except into a task that is still running. Fields are rendered as text,
     for each alert anew.
 
-    The failures of one run are one alert and, ten seconds later, a summary of the others; a DAG's alert and
-    its task's are one. An alert that cannot be sent, in an outage or because its process was killed, is kept
-    in the store, and sent by the next callback, by the webhook receiver, or by ``airflow d360 deliver-due``.
+    The failures of one run are one alert and, when nothing more fails, a summary of the others; a DAG's alert
+    and its task's are one. An alert that cannot be sent, in an outage or because its process was killed, is
+    kept in the store, and sent by the next callback, by the webhook receiver, or by ``airflow d360
+    deliver-due``.
 
     :param to: A phone number with country code or a business-scoped user id; several separated by commas, or
         a list. (templated)

@@ -13,11 +13,11 @@ from airflow_provider_d360.store.due import CLAIM_SECONDS, DUE, DueAlert
 from airflow_provider_d360.store.rows import Row
 
 # After the first alert about a run, others wait for a summary until nothing more has failed for so long …
-CALM_SECONDS = 7.0
+CALM_SECONDS = 9.0
 # … but not for longer than this. Then the run is quiet for the last of these times, until the next summary.
 LATEST_SUMMARY_SECONDS = 120.0
 QUIET_SECONDS = 600.0
-WAIT_SECONDS = 10.0  # how long a process stays to send a summary
+WAIT_SECONDS = 13.0  # how long a process stays to send a summary
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,13 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_d360.store import Store
-from airflow_provider_d360.store.alert_rules import CALM_SECONDS, QUIET_SECONDS, Answer, NewAlert
+from airflow_provider_d360.store.alert_rules import (
+    CALM_SECONDS,
+    QUIET_SECONDS,
+    WAIT_SECONDS,
+    Answer,
+    NewAlert,
+)
 from airflow_provider_d360.store.due import CLAIM_SECONDS, DueAlert
 
 NOON, HOUR, DAY = 1_767_268_800.0, 3600.0, 86_400.0  # of a day in 2026
@@ -141,7 +147,7 @@ def test_whenever_a_summary_is_due_somebody_stays_for_it_and_seldom_two(store):
     ends = {}
     for second in range(1, 100):
         if ask(store, f"b{second}", NOON + second, run="r").summary:
-            ends[second] = NOON + second + 10
+            ends[second] = NOON + second + WAIT_SECONDS
         due_at = store.alerts.due_at("summary r")
         assert any(end >= due_at for end in ends.values())
     assert len(ends) < 40

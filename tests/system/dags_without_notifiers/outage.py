@@ -1,7 +1,8 @@
-"""Thirty DAGs of people who never heard of alerts, and a mapped task with fifty instances."""
+"""Thirty DAGs of people who never heard of alerts, and a mapped task with many instances."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from airflow.sdk import DAG, task
@@ -24,4 +25,4 @@ for number in range(30):
     globals()[dag.dag_id] = dag
 
 with DAG("mapped", schedule=None):
-    copy.expand(table=list(range(50)))
+    copy.expand(table=list(range(int(os.environ.get("TABLES", "50")))))
