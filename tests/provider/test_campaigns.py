@@ -12,7 +12,7 @@ from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.exceptions import TaskDeferred
 
 from airflow_provider_d360.api.errors import D360UnavailableError
 from airflow_provider_d360.api.events import Failure, StatusEvent
