@@ -7,6 +7,7 @@ come by webhook. Waiting takes no worker. When it is rejected, the deployment is
 
 from __future__ import annotations
 
+# [START approval]
 from datetime import timedelta
 
 from airflow.sdk import DAG, task
@@ -15,7 +16,6 @@ from airflow_provider_d360.operators.questions import D360ApprovalOperator
 
 ON_CALL = ["+44 7700 900123", "+44 7700 900456", "+1 (202) 555-0143"]
 
-# [START approval]
 with DAG("example_d360_approval", schedule=None, tags=["example", "whatsapp"], params={"version": "2.4.0"}):
     approve = D360ApprovalOperator(
         task_id="approve",

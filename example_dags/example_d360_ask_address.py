@@ -8,6 +8,7 @@ order goes to a person.
 
 from __future__ import annotations
 
+# [START ask_address]
 from datetime import timedelta
 
 from airflow.sdk import DAG, task
@@ -17,7 +18,6 @@ from airflow_provider_d360.operators.messages import D360SendMessageOperator
 from airflow_provider_d360.operators.questions import D360AskOperator
 from airflow_provider_d360.sensors.replies import D360ReplySensor
 
-# [START ask_address]
 with DAG(
     "example_d360_ask_address",
     schedule=None,

@@ -11,9 +11,9 @@ and 20 o'clock where they live.
 
 from __future__ import annotations
 
+# [START campaign]
 from datetime import timedelta
 
-# [START campaign]
 from airflow.sdk import DAG
 
 from airflow_provider_d360.messages import column, template

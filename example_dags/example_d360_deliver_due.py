@@ -6,11 +6,17 @@ Needs what the notifiers need: ``d360_default``, and a store within reach of the
 
 from __future__ import annotations
 
+# [START deliver_due]
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG
 
-# [START deliver_due]
-with DAG("example_d360_deliver_due", schedule="* * * * *", catchup=False, max_active_runs=1):
+with DAG(
+    "example_d360_deliver_due",
+    schedule="* * * * *",
+    catchup=False,
+    max_active_runs=1,
+    tags=["example", "whatsapp"],
+):
     # Exit code 1 means that some are kept: this run has done what it could, and the next one tries again.
     BashOperator(
         task_id="deliver_due",

@@ -7,6 +7,7 @@ airflow_conn_id`` (see ``docs/conversations.md``). The first answer counts, on t
 
 from __future__ import annotations
 
+# [START hitl]
 from datetime import timedelta
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -14,7 +15,6 @@ from airflow.sdk import DAG, task
 
 from airflow_provider_d360.notifications.hitl import D360HITLNotifier
 
-# [START hitl]
 with DAG("example_d360_hitl", schedule=None, tags=["example", "whatsapp"]):
     approve = ApprovalOperator(
         task_id="approve",

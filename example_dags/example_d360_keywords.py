@@ -8,6 +8,7 @@ starts one run of another DAG, whose id is made of the message's: reading it twi
 
 from __future__ import annotations
 
+# [START keywords]
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 
@@ -20,7 +21,6 @@ from airflow_provider_d360.triggers.inbox import D360InboxTrigger
 ALLOWED = ["+44 7700 900123", "+44 7700 900456"]
 KEYWORDS = ["deploy", "status"]
 
-# [START keywords]
 commands = Asset(
     "whatsapp_commands",
     watchers=[AssetWatcher(name="inbox", trigger=D360InboxTrigger(cursor="commands", keywords=KEYWORDS))],

@@ -7,13 +7,18 @@ receiver.
 
 from __future__ import annotations
 
+# [START opt_out]
 from airflow.sdk import DAG
 
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
 from airflow_provider_d360.operators.suppression import D360SuppressOperator
 
-# [START opt_out]
-with DAG("example_d360_opt_out", schedule=None, params={"left": "+49 151 23456789"}):
+with DAG(
+    "example_d360_opt_out",
+    schedule=None,
+    tags=["example", "whatsapp"],
+    params={"left": "+44 7700 900123"},
+):
     suppress = D360SuppressOperator(
         task_id="suppress", to="{{ params.left }}", scope="marketing", reason="asked by e-mail"
     )
@@ -22,7 +27,7 @@ with DAG("example_d360_opt_out", schedule=None, params={"left": "+49 151 2345678
         message="Everything must go",
         marketing=True,
         on_suppressed="skip",
-    ).expand(to=["+49 151 23456789", "+49 151 23456780"])
+    ).expand(to=["+44 7700 900123", "+44 7700 900124"])
 
     suppress >> send
     # [END opt_out]

@@ -77,7 +77,7 @@ def suppression(args: argparse.Namespace) -> int:
 def _wrong_call(args: argparse.Namespace) -> str | None:
     count = len(args.values)
     if args.action in ("add", "remove") and not count:
-        return f"Name the people: suppression {args.action} +4915123456789"
+        return f"Name the people: suppression {args.action} +447700900123"
     if args.action in ("import", "export") and count != 1:
         return f"Name one file: suppression {args.action} opt-outs.csv"
     return "suppression list takes no further words" if args.action == "list" and count else None

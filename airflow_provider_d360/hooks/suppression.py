@@ -31,7 +31,7 @@ def suppress(
     source: str = "hook",
 ) -> Flow[int]:
     """
-    Write to people no more: ``hook.run(suppress, "4915123456789", scope="marketing")``.
+    Write to people no more: ``hook.run(suppress, "447700900123", scope="marketing")``.
 
     Whoever sends, from then on a message to them is an error, or skipped: see ``docs/opt-outs.md``.
 

@@ -23,7 +23,7 @@ class _SlowStore(Store):
         super().__init__(url)
         self.asked, self.allowed, self.transactions = threading.Event(), threading.Event(), 0
 
-    def add(self, events: list[Event], received_at: float) -> None:  # type: ignore[override]
+    def add(self, events: list[Event], received_at: float, words: object = None) -> None:  # type: ignore[override]
         self.asked.set()
         assert self.allowed.wait(120)
         self.transactions += 1
@@ -60,7 +60,7 @@ def test_more_than_can_wait_is_refused_and_nothing_of_the_rest_is_lost(tmp_path,
 
 async def test_a_failure_of_any_kind_reaches_whoever_waits_without_its_text(caplog):
     class Broken:
-        def add(self, events: object, received_at: float) -> None:
+        def add(self, events: object, received_at: float, words: object = None) -> None:
             raise RuntimeError("4915112345678")
 
     commits = GroupCommit(Broken())
