@@ -214,7 +214,7 @@ _CONN_FIELDS = {
     "only_to": {
         "label": "Only to",
         "description": "For test systems: the only recipients of this connection, separated by commas; "
-        "+44 7700 900* allows all numbers that begin so. Messages to anybody else are refused. Empty: no "
+        "+44 77* allows all numbers that begin so. Messages to anybody else are refused. Empty: no "
         "restriction.",
         "schema": {"type": ["string", "null"]},
     },

@@ -82,7 +82,7 @@ def read_restriction(
     Read the restriction of a connection; None if there is none.
 
     :param only_to: Phone numbers, user ids and group ids, separated by commas or as a list; digits with ``*``
-        at their end, such as ``+44 7700 900*``, allow all numbers that begin with them. None and an empty
+        at their end, such as ``+44 77*``, allow all numbers that begin with them. None and an empty
         text count as missing.
     :param redirect_to: A phone number or user id. Alone, it gets every message.
     :param default_region: The country of numbers that begin with 0.
@@ -116,7 +116,7 @@ def _read_list(only_to: object, default_region: str | None) -> tuple[list[str], 
 def _prefix(place: str, written: str) -> str:
     digits = re.sub(r"[ ().\-/]", "", written)
     if not _PREFIX.fullmatch(digits):
-        raise _wrong(place, "is no beginning of a phone number", "Write country code first: +44 7700 900*.")
+        raise _wrong(place, "is no beginning of a phone number", "Write country code first: +44 77*.")
     return digits.removeprefix("+")
 
 
