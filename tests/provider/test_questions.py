@@ -13,6 +13,7 @@ from airflow_provider_d360.conversations.asking import look
 from airflow_provider_d360.emulator import Webhook, faults
 from airflow_provider_d360.messages import template
 from airflow_provider_d360.operators.questions import D360ApprovalOperator, D360AskOperator
+from airflow_provider_d360.sending import rates
 from airflow_provider_d360.store.configured import configured_store
 from airflow_provider_d360.triggers import replies
 from airflow_provider_d360.triggers.questions import D360QuestionTrigger
@@ -99,6 +100,7 @@ def tap(emulator, store, choice, person=ANN, number=-1):
 
 def test_a_hundred_questions_that_wait_look_once_each_and_share_one_query(emulator, store, monkeypatch):
     monkeypatch.setattr(replies, "_POLL_SECONDS", 0.3)
+    monkeypatch.setattr(rates, "_PAIR_SECONDS", 0.0)  # all of them ask one person
     triggers = [defer(ask(choices=DEPLOY), context(map_index=number)) for number in range(100)]
     looks, queries = [], []
     find_question, find_arrivals = store.questions.__class__.find, store.arrivals.__class__.find

@@ -239,6 +239,8 @@ def test_a_dropped_table_is_made_again_and_logged(store, caplog, table):
         "notices": 1,
         "suppressions": 0,
         "campaigns": 0,
+        "cursors": 0,
+        "questions": 0,
     }
     if table != "d360_schema":  # which only opening reads
         assert f"missing, and are made again, empty: {table}" in caplog.text
