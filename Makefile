@@ -9,6 +9,7 @@ BIN = $(VENV)/bin
 UV = .venv/bin/uv
 READY = $(VENV)/.ready-$(AIRFLOW)
 KILLS = $(addprefix tests/system/test_,attack.py killed_worker.py outage.py campaign_kills.py)
+DIFFERENT = $(addprefix tests/system/test_,alerting.py callbacks.py connection_form.py conversations.py waiting.py)
 PYTEST = $(BIN)/python -m pytest
 PARALLEL = --dist worksteal --numprocesses
 CORES = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
@@ -46,8 +47,9 @@ core: $(READY) ## The part without Airflow; every branch of it is covered
 	$(PYTEST) $(PARALLEL) $(or $(JOBS),$(CORES)) tests/transport
 
 # These tests wait as much as they compute: two processes for each core. What does not depend on the version of
-# Airflow is tested on the newest one only. To measure coverage takes three times as long as the tests themselves.
-SHELLS = tests/receiver tests/provider $(if $(filter $(NEWEST),$(AIRFLOW)),tests/emulator tests/store)
+# Airflow is tested on the newest one only: the receiver's routes, the emulator, the store. To measure coverage takes three times as long as the tests themselves.
+SHELLS = tests/provider $(if $(filter $(NEWEST),$(AIRFLOW)),tests/receiver tests/emulator tests/store,\
+  $(addprefix tests/receiver/test_,plugin.py settings.py command.py page.py campaign_page.py desk.py))
 provider: $(READY) ## What Airflow sees, the store and the emulator
 	$(PYTEST) $(PARALLEL) $(or $(JOBS),$(TWO_EACH)) $(SHELLS)
 
@@ -76,12 +78,12 @@ system-packages: ## Install PostgreSQL and Chromium for the tests (Debian and Ub
 pictures: $(READY) ## Take the pictures of the docs again
 	PICTURES=1 $(PYTEST) tests/system/test_pages_alone.py tests/system/test_messages_page.py
 
-system: $(READY) ## A whole Airflow, and its user interface in a browser
-	$(PYTEST) tests/system $(if $(WITHOUT_KILLS),$(KILLS:%=--ignore=%))
+system: $(READY) ## A whole Airflow, and its user interface in a browser (SIZE=small: what differs by version)
+	$(PYTEST) $(if $(SIZE),$(DIFFERENT),tests/system)
 
 attack: $(READY) ## Kills, cleared runs, two schedulers: who got how many messages (an hour; SIZE=small: minutes)
 	$(if $(SIZE),,$(PYTEST) -m attack tests/store tests/provider)
-	ATTACK=$(or $(SIZE),whole) $(PYTEST) $(KILLS)
+	ATTACK=$(or $(SIZE),whole) $(PYTEST) $(if $(SIZE),$(firstword $(KILLS)),$(KILLS))
 
 benchmarks: $(READY) ## Figures beside a peer: imports, sending, the receiver by itself and in the API server (9 minutes)
 	$(BIN)/python -m benchmarks.import_time

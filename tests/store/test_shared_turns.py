@@ -97,7 +97,7 @@ def test_a_store_that_is_always_too_late_is_an_error_and_no_endless_loop(store, 
         lambda *arguments, **more: replace(lease(*arguments, **more), lateness_seconds=-9.0),
     )
     monkeypatch.setattr(Turns, "take", lambda self, now: self._turns.popleft() if self._turns else None)
-    with pytest.raises(D360RateLimitError, match="too slow|as much as WhatsApp accepts"):
+    with pytest.raises(D360RateLimitError, match=r"too slow|as much as WhatsApp accepts"):
         wait(store, settings=replace(SETTINGS, budget_seconds=0.3))
 
 
