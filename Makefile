@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 UV = .venv/bin/uv
 READY = $(VENV)/.ready-$(AIRFLOW)
 KILLS = $(addprefix tests/system/test_,attack.py killed_worker.py outage.py campaign_kills.py)
-DIFFERENT = $(addprefix tests/system/test_,alerting.py callbacks.py connection_form.py conversations.py waiting.py)
+DIFFERENT = $(addprefix tests/system/test_,alerting.py callbacks.py connection_form.py waiting.py)
 PYTEST = $(BIN)/python -m pytest
 PARALLEL = --dist worksteal --numprocesses
 CORES = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
@@ -48,8 +48,11 @@ core: $(READY) ## The part without Airflow; every branch of it is covered
 
 # These tests wait as much as they compute: two processes for each core. What does not depend on the version of
 # Airflow is tested on the newest one only: the receiver's routes, the emulator, the store. To measure coverage takes three times as long as the tests themselves.
-SHELLS = tests/provider $(if $(filter $(NEWEST),$(AIRFLOW)),tests/receiver tests/emulator tests/store,\
-  $(addprefix tests/receiver/test_,plugin.py settings.py command.py page.py campaign_page.py desk.py))
+SHELLS-3.1 = tests/provider $(addprefix tests/receiver/test_,plugin.py settings.py page.py campaign_page.py desk.py)
+SHELLS-3.2 = $(addprefix tests/provider/test_,operators.py notifier.py policy.py retries.py waiting.py questions.py)
+SHELLS-3.3 = tests/provider tests/receiver tests/emulator tests/store
+SHELLS-3.4 = $(SHELLS-3.1) --ignore=tests/provider/test_leaks.py
+SHELLS = $(SHELLS-$(AIRFLOW))
 provider: $(READY) ## What Airflow sees, the store and the emulator
 	$(PYTEST) $(PARALLEL) $(or $(JOBS),$(TWO_EACH)) $(SHELLS)
 

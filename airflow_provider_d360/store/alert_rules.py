@@ -185,6 +185,8 @@ def end(connection: Connection, subject: str, now: float) -> Ended | None:
     led, held = alert_groups.end_problem(connection, subject)
     leaders = {leader for leader, _ in led}
     unsent = due.delete_unsent(connection, (DUE.c.subject == subject) | DUE.c.id.in_(leaders), now)
+    for id in unsent:  # what else it would have told of was not told either
+        alert_groups.give_up(connection, id)
     told = [since for leader, since in led if leader not in unsent and leader not in held]
     if not told:
         return None

@@ -191,6 +191,15 @@ def test_what_has_recovered_before_it_went_out_is_not_told_and_neither_is_the_re
     assert store.alerts.take("x", NOON + 7) is None
 
 
+def test_a_dag_has_not_recovered_either_if_its_tasks_alert_was_never_sent(store):
+    due = ask(store, "task", run="r", subject="t").due
+    store.alerts.postpone(due, NOON + 5, due.content)
+    assert ask(store, "dag", NOON + 1, run="r", subject="d", is_whole=True).answer is Answer.TOLD
+    assert recover(store, "t", NOON + 6) is None
+    assert recover(store, "d", NOON + 7) is None
+    assert store.alerts.count_due() == 0
+
+
 def test_what_is_being_sent_when_it_recovers_counts_as_told(store):
     ask(store, "a", subject="s")
     assert recover(store, "s", NOON + 1) is not None

@@ -106,7 +106,8 @@ def test_a_message_that_fails_fails_its_task_once_with_the_remedy(airflow, emula
 def test_a_message_that_nobody_reads_ends_as_its_author_wanted(airflow, emulator):
     emulator.set_statuses(["sent"], to=PEOPLE["asleep"])
     run_id = airflow.run("waiting_in_vain")
-    assert states(airflow, "waiting_in_vain", run_id) == {"send": ("skipped", 1)}
+    (state, _tries) = states(airflow, "waiting_in_vain", run_id)["send"]  # a busy Airflow may begin it anew
+    assert state == "skipped"
     assert short_id(message_of(emulator, run_id)) in airflow.task_log("waiting_in_vain", run_id, "send")
 
 
