@@ -103,12 +103,16 @@ class RealAirflow:
 
         :param component: ``api-server``, ``dag-processor``, ``scheduler`` or ``triggerer``.
         """
-        title = component.replace("-", "_")
-        (process,) = (
+        title = f"airflow {component.replace('-', '_')}"  # which the API server gives itself
+        children = [
             one
             for one in session_of(self.leader)
-            if one.ppid() == self.leader
-            and (one.cmdline()[-1] == component or one.cmdline()[0].startswith(f"airflow {title} "))
+            if one.ppid() == self.leader and one.status() != psutil.STATUS_ZOMBIE
+        ]
+        (process,) = (
+            one
+            for one in children
+            if one.cmdline()[-1:] == [component] or " ".join(one.cmdline()).startswith(title)
         )
         for one in [process, *process.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):

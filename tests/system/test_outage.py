@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections import Counter
 from contextlib import ExitStack, closing
@@ -78,9 +79,12 @@ def test_mapped_tasks_that_fail_at_once_are_two_messages(airflow, service, store
         return len(service.alerts()) > 1 and not store.alerts.count_due()
 
     airflow.wait(is_told, "alert and summary", 180)
-    first, summary = service.alerts()
+    first, *summaries = service.alerts()
     assert first.startswith("🔴 Task failed\nDAG: mapped\n")
-    assert f"\n{TABLES - 1} more: copy [" in summary
+    told = [int(number) for text in summaries for number in re.findall(r"\n(\d+) more: copy \[", text)]
+    assert sum(told) == TABLES - 1
+    # One, unless a busy machine makes a pause of nine seconds between two failures.
+    assert len(summaries) == len(told) <= 2
     service.emulator.reset()
 
 
