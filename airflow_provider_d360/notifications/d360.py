@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -201,6 +201,8 @@ class D360Notifier(TextNotifier):
         yield Work(_load)
         ends = time.monotonic() + self.budget_seconds
         what: Plan = yield Work(partial(self._plan, context))
+        if reading.is_running(context):
+            what = replace(what, helps=False)  # a task must not wait for the alerts of others
         sending = yield from carry_out(what, ends)
         failures = {}
         recipients = what.content.recipients if what.content else []

@@ -151,6 +151,15 @@ def test_the_next_callback_sends_what_an_outage_has_left(d360_emulator, clock):
     assert ["run_B" in text for text in texts(d360_emulator)] == [True, False]
 
 
+def test_a_task_that_still_runs_does_not_wait_for_the_alerts_of_others(d360_emulator, clock):
+    d360_emulator.fail_next(faults.too_many_requests(retry_after=60))
+    with pytest.raises(D360Error):
+        D360Notifier(to=TO)(of_a_task())
+    clock(90)
+    D360Notifier(to=TO)(of_a_task("run_B", state=None, error=None))
+    assert [text.splitlines()[0] for text in texts(d360_emulator)] == ["🔵 Task started"]
+
+
 def test_who_was_reached_in_an_outage_gets_no_second_alert(d360_emulator, open_store, clock):
     d360_emulator.reject(131042, to=OTHER, times=1)  # the account cannot pay
     with pytest.raises(D360Error):
