@@ -154,13 +154,21 @@ def _drop_old(store: Store) -> int:
 
 
 def _name(due: DueAlert) -> str:
-    alert = AlertContent.from_json(due.content).alert
+    try:
+        alert = AlertContent.from_json(due.content).alert
+    except (ValueError, TypeError, KeyError):
+        return "an alert that cannot be read"
     return f"{alert.dag} {alert.run}".strip()
 
 
 def _deliver(store: Store, due: DueAlert, seconds: float) -> Fate:
     """Send one alert, and return what became of it."""
-    content = AlertContent.from_json(due.content)
+    try:
+        content = AlertContent.from_json(due.content)
+    except (ValueError, TypeError, KeyError) as error:  # of another version of this package
+        log.error("An alert cannot be read, and is dropped: %s", type(error).__name__)
+        store.alerts.finish(due, reached=False)
+        return Fate.GIVEN_UP
     if due.id.startswith("summary "):
         told = content.told or [[id, label] for id, label in store.alerts.summary(str(due.group_name))]
         if not told:  # all of it has recovered, or was told

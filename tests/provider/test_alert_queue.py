@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -239,6 +240,19 @@ def test_what_a_status_proves_to_have_arrived_is_not_sent_again(d360_emulator, o
     clock(90)
     assert deliver(open_store) == (1, 0, 0)
     assert len(d360_emulator.sent) == 1
+
+
+def test_an_alert_that_cannot_be_read_does_not_stop_the_others(d360_emulator, open_store, clock):
+    for run_id in ("run_A", "run_B"):
+        d360_emulator.fail_next(faults.too_many_requests(retry_after=20))
+        with pytest.raises(D360Error):
+            D360Notifier(to=TO)(of_a_task(run_id))
+    with closing(open_store()) as store:
+        oldest = store.alerts.take("x", time.time() + 30)
+        store.alerts.postpone(oldest, time.time(), '{"of": "another version"}')
+    clock(30)
+    assert deliver(open_store) == (1, 0, 1)
+    assert ["run_B" in text for text in texts(d360_emulator)] == [True]
 
 
 def test_an_alert_nobody_can_get_is_given_up_at_once(d360_emulator, open_store, clock):
