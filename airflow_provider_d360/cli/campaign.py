@@ -7,9 +7,11 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from airflow_provider_d360.cli.command import Command
+from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, with_store
 
 if TYPE_CHECKING:
     from airflow_provider_d360.store import Store
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
 NOT_THERE = 1
 WRONG_CALL = 2
-NO_STORE = 9
 
 _SIGNALS = {"pause": "pause", "resume": "run", "slow": "run", "stop": "stop"}
 _SHOWN_LIMIT = 50
@@ -45,10 +46,6 @@ class _NotThereError(Exception):
     """There is no such campaign."""
 
 
-class _NoStoreError(Exception):
-    """The store cannot be used; the text says why, and holds no secret."""
-
-
 def campaign(args: argparse.Namespace) -> int:
     """
     Show or control campaigns; return the exit code.
@@ -61,11 +58,11 @@ def campaign(args: argparse.Namespace) -> int:
     output = sys.stdout
     try:
         with contextlib.redirect_stdout(sys.stderr):  # Airflow logs to stdout
-            _print(args, output)
+            with_store(partial(_print, args, output))
     except _NotThereError as error:
         print(error, file=sys.stderr)
         return NOT_THERE
-    except _NoStoreError as error:
+    except NoStoreError as error:
         print(f"The store cannot be used. {error}", file=sys.stderr)
         return NO_STORE
     return 0
@@ -81,33 +78,9 @@ def _wrong_call(args: argparse.Namespace) -> str | None:
     return None
 
 
-def _print(args: argparse.Namespace, output: TextIO) -> None:
-    store = _open_store()
-    from airflow_provider_d360.store import StoreError
-
-    try:
-        with contextlib.closing(store):
-            for line in _run(store, args):
-                print("".join(ch if ch.isprintable() else "?" for ch in line), file=output)
-    except StoreError as error:
-        problem = str(error)
-    else:
-        return
-    raise _NoStoreError(problem)
-
-
-def _open_store() -> Store:
-    from airflow_provider_d360.compat import AirflowNotFoundException, OldSQLAlchemyError
-
-    try:
-        from airflow_provider_d360.store.configured import configured_store
-
-        return configured_store()
-    except OldSQLAlchemyError as error:
-        problem = str(error)
-    except (ValueError, AirflowNotFoundException):
-        problem = "Its connection is missing, or is none to a database."
-    raise _NoStoreError(problem)
+def _print(args: argparse.Namespace, output: TextIO, store: Store) -> None:
+    for line in _run(store, args):
+        print("".join(ch if ch.isprintable() else "?" for ch in line), file=output)
 
 
 def _run(store: Store, args: argparse.Namespace) -> Iterator[str]:

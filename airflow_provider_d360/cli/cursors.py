@@ -9,9 +9,9 @@ import sys
 from datetime import datetime, timezone
 
 from airflow_provider_d360.cli.command import Command
+from airflow_provider_d360.cli.stores import NO_STORE
 
 NOT_THERE = 1
-NO_STORE = 9
 
 _EPILOG = """
 exit codes:

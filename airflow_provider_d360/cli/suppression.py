@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,13 +17,13 @@ from airflow_provider_d360.api.errors import D360RequestError
 from airflow_provider_d360.api.privacy import mask_number, readable
 from airflow_provider_d360.api.recipients import canonical, check_region
 from airflow_provider_d360.cli.command import Command
+from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, with_store
 
 if TYPE_CHECKING:
     from airflow_provider_d360.store import Scope, Store, Suppression
 
 INVALID = 1
 WRONG_CALL = 2
-NO_STORE = 9
 
 _COLUMNS = ("number", "scope", "reason", "since", "source")
 _ACTIONS = ("add", "remove", "list", "import", "export")
@@ -48,10 +49,6 @@ class _InvalidError(Exception):
     """Something that was given cannot be read; the text says what, without a whole number."""
 
 
-class _NoStoreError(Exception):
-    """The store cannot be used; the text says why, and holds no secret."""
-
-
 def suppression(args: argparse.Namespace) -> int:
     """
     Change or show the list of opt-outs; return the exit code.
@@ -64,11 +61,11 @@ def suppression(args: argparse.Namespace) -> int:
     output = sys.stdout
     try:
         with contextlib.redirect_stdout(sys.stderr):  # Airflow logs to stdout
-            _print(args, output)
+            with_store(partial(_print, args, output))
     except _InvalidError as error:
         print(f"{error}\nThe list was not changed.", file=sys.stderr)
         return INVALID
-    except _NoStoreError as error:
+    except NoStoreError as error:
         print(f"The store cannot be used. {error}", file=sys.stderr)
         return NO_STORE
     return 0
@@ -83,19 +80,9 @@ def _wrong_call(args: argparse.Namespace) -> str | None:
     return "suppression list takes no further words" if args.action == "list" and count else None
 
 
-def _print(args: argparse.Namespace, output: TextIO) -> None:
-    store = _open_store()
-    from airflow_provider_d360.store import StoreError
-
-    try:
-        with contextlib.closing(store):
-            for line in _run(store, args, output):
-                print(line, file=output)
-    except StoreError as error:
-        problem = str(error)
-    else:
-        return
-    raise _NoStoreError(problem)
+def _print(args: argparse.Namespace, output: TextIO, store: Store) -> None:
+    for line in _run(store, args, output):
+        print(line, file=output)
 
 
 def _run(store: Store, args: argparse.Namespace, output: TextIO) -> Iterator[str]:
@@ -119,20 +106,6 @@ def _run(store: Store, args: argparse.Namespace, output: TextIO) -> Iterator[str
         else:
             removed = store.suppressions.remove(people, source="cli", at=time.time(), reason=args.reason)
             yield f"Taken off the list: {removed}. Were not on it: {len(people) - removed}."
-
-
-def _open_store() -> Store:
-    from airflow_provider_d360.compat import AirflowNotFoundException, OldSQLAlchemyError
-
-    try:
-        from airflow_provider_d360.store.configured import configured_store
-
-        return configured_store()
-    except OldSQLAlchemyError as error:
-        problem = str(error)
-    except (ValueError, AirflowNotFoundException):
-        problem = "Its connection is missing, or is none to a database."
-    raise _NoStoreError(problem)
 
 
 def _region(region: str | None) -> str | None:

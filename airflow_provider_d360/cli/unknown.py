@@ -9,15 +9,16 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_d360.cli.command import Command
+from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, with_store
 
 if TYPE_CHECKING:
     from airflow_provider_d360.store import Entry, Store
 
 NOT_THERE = 1
-NO_STORE = 9
 
 _EPILOG = """
 states:
@@ -38,10 +39,6 @@ class _NotThereError(Exception):
     """A message cannot be settled; the text says why."""
 
 
-class _NoStoreError(Exception):
-    """The store cannot be used; the text says why, and holds no secret."""
-
-
 def unknown(args: argparse.Namespace) -> int:
     """
     List the messages that a person must judge, or settle some; return the exit code.
@@ -53,41 +50,20 @@ def unknown(args: argparse.Namespace) -> int:
         return 2
     try:
         with contextlib.redirect_stdout(sys.stderr):  # Airflow logs to stdout
-            lines = _lines(args)
+            lines = with_store(partial(_lines, args))
     except _NotThereError as error:
         print(error, file=sys.stderr)
         return NOT_THERE
-    except _NoStoreError as error:
+    except NoStoreError as error:
         print(f"The store cannot be used. {error}", file=sys.stderr)
         return NO_STORE
     print("\n".join(lines))
     return 0
 
 
-def _lines(args: argparse.Namespace) -> list[str]:
-    store = _open_store()
-    from airflow_provider_d360.store import StoreError
-
-    try:
-        with contextlib.closing(store):
-            chosen = args.sent or args.not_sent
-            return _settle(store, chosen, sent=bool(args.sent)) if chosen else _list(store)
-    except StoreError as error:
-        raise _NoStoreError(str(error)) from None
-
-
-def _open_store() -> Store:
-    from airflow_provider_d360.compat import AirflowNotFoundException, OldSQLAlchemyError
-
-    try:
-        from airflow_provider_d360.store.configured import configured_store
-
-        return configured_store()
-    except OldSQLAlchemyError as error:
-        problem = str(error)
-    except (ValueError, AirflowNotFoundException):
-        problem = "Its connection is missing, or is none to a database."
-    raise _NoStoreError(problem)
+def _lines(args: argparse.Namespace, store: Store) -> list[str]:
+    chosen = args.sent or args.not_sent
+    return _settle(store, chosen, sent=bool(args.sent)) if chosen else _list(store)
 
 
 def _list(store: Store) -> list[str]:

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from airflow_provider_d360 import cli
-from airflow_provider_d360.cli.cursors import NO_STORE, NOT_THERE
+from airflow_provider_d360.cli.cursors import NOT_THERE
+from airflow_provider_d360.cli.stores import NO_STORE
 from airflow_provider_d360.store import Store
 from tests.provider.inboxes import ANN, arrive
 

@@ -11,7 +11,8 @@ import airflow
 import pytest
 
 from airflow_provider_d360 import cli
-from airflow_provider_d360.cli.suppression import INVALID, NO_STORE, WRONG_CALL
+from airflow_provider_d360.cli.stores import NO_STORE
+from airflow_provider_d360.cli.suppression import INVALID, WRONG_CALL
 from airflow_provider_d360.store import Scope, Store
 from airflow_provider_d360.store.opt_outs import Origin
 

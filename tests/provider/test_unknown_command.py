@@ -10,7 +10,8 @@ import airflow
 import pytest
 
 from airflow_provider_d360 import cli
-from airflow_provider_d360.cli.unknown import NO_STORE, NOT_THERE
+from airflow_provider_d360.cli.stores import NO_STORE
+from airflow_provider_d360.cli.unknown import NOT_THERE
 from airflow_provider_d360.store import State, Store
 from tests.recorded import NUMBER, outside, record
 
