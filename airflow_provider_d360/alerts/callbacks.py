@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,8 @@ from airflow_provider_d360 import metrics
 from airflow_provider_d360.alerts import queue
 from airflow_provider_d360.alerts.content import AlertContent
 from airflow_provider_d360.alerts.deliverer import Fate, deliver_due, prepare, settle
-from airflow_provider_d360.alerts.delivery import Outcome, PreparedAlert, adeliver, deliver
-from airflow_provider_d360.alerts.senders import alert_sender
+from airflow_provider_d360.alerts.delivery import Outcome, adeliver, deliver
 from airflow_provider_d360.api.privacy import explain
-from airflow_provider_d360.sending.identity import Place
 from airflow_provider_d360.transport.flows import Flow, Pause, Work
 
 if TYPE_CHECKING:
@@ -26,8 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LEAST_SECONDS = 3.0  # to send an alert that waited long for its turn at the store
-_WAIT_SECONDS = 13.0  # for a summary
-_SUMMARY_SECONDS = 6.0  # to send it then: Airflow ends a callback after 20
+_SUMMARY_SECONDS = 6.0  # to send a summary after waiting for it: Airflow ends a callback after 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,7 @@ def _send(plan: Plan, content: AlertContent, ends: float) -> Flow[Sending]:
 
     due = plan.due
     reserved = queue.STORE_SECONDS if due else 0.0
-    prepared = prepare(due, content) if due else _prepared(plan.conn_id, content)
+    prepared = prepare(plan.conn_id, content, due.at if due else time.time())
     try:
         left = ends - reserved - time.monotonic()
         hook = D360Hook(plan.conn_id, budget_seconds=max(left, _LEAST_SECONDS) if due else left)
@@ -132,12 +129,6 @@ def _send(plan: Plan, content: AlertContent, ends: float) -> Flow[Sending]:
         return Sending(outcomes)
     fate: Fate | None = yield Work(partial(_settle, due, content, outcomes))
     return Sending(outcomes, is_kept=fate in (Fate.OUT, Fate.KEPT))
-
-
-def _prepared(conn_id: str, content: AlertContent) -> PreparedAlert:
-    prepared = content.prepared(time.time(), time.time())
-    place = Place(**content.place) if content.place else None
-    return replace(prepared, sender=alert_sender(conn_id, content.key, place))
 
 
 def _settle(due: DueAlert, content: AlertContent, outcomes: Sequence[Outcome]) -> Fate | None:
@@ -156,7 +147,9 @@ def _give_back(due: DueAlert, content: AlertContent) -> None:
 
 
 def _wait_for_summary(id: str) -> Flow[None]:
-    ends = time.monotonic() + _WAIT_SECONDS
+    from airflow_provider_d360.store.alert_rules import WAIT_SECONDS
+
+    ends = time.monotonic() + WAIT_SECONDS
     while (left := ends - time.monotonic()) > 0:
         due_at: float | None = yield Work(partial(_due_at, id))
         if due_at is None or due_at <= time.time():

@@ -59,9 +59,7 @@ class Delivered:
     dropped: int = 0
 
 
-def deliver_due(
-    make_store: Callable[[], Store], ends: float, is_ended: Callable[[], bool] = bool
-) -> Delivered:
+def deliver_due(make_store: Callable[[], Store], ends: float) -> Delivered:
     """
     Send what is due, oldest first, and return what was done. Of several processes, each sends other alerts.
 
@@ -69,14 +67,13 @@ def deliver_due(
 
     :param make_store: Makes the store.
     :param ends: When to end, on the monotonic clock.
-    :param is_ended: Returns whether to end before that.
     :raises StoreError: The store cannot be used.
     """
     fates: Counter[Fate] = Counter()
     out: set[str] = set()
     with closing(make_store()) as store:
         fates[Fate.GIVEN_UP] += _drop_old(store)
-        while ends - time.monotonic() > _LEAST_SECONDS and not is_ended():
+        while ends - time.monotonic() > _LEAST_SECONDS:
             due = store.alerts.take(uuid4().hex, time.time(), out)
             if due is None:
                 break
@@ -87,18 +84,19 @@ def deliver_due(
     return Delivered(fates[Fate.SENT], fates[Fate.KEPT] + fates[Fate.OUT], fates[Fate.GIVEN_UP])
 
 
-def prepare(due: DueAlert, content: AlertContent) -> PreparedAlert:
+def prepare(conn_id: str, content: AlertContent, at: float) -> PreparedAlert:
     """
     Return what is sent of an alert now.
 
-    :param due: The alert, as it was claimed.
-    :param content: Its content.
+    :param conn_id: The Airflow connection.
+    :param content: The alert.
+    :param at: When it happened, in Unix seconds.
     """
     if content.doubtful:
         content = content.with_note("perhaps you got this before")
-    prepared = content.prepared(due.at, time.time())
+    prepared = content.prepared(at, time.time())
     place = Place(**content.place) if content.place else None
-    sender = alert_sender(due.conn_id, content.key, place, resend_unknown=bool(content.doubtful))
+    sender = alert_sender(conn_id, content.key, place, resend_unknown=bool(content.doubtful))
     return replace(prepared, sender=sender)
 
 
@@ -148,25 +146,30 @@ def _drop_old(store: Store) -> int:
         log.error(
             "%d alerts could not be sent in time, and are dropped: %s",
             len(old),
-            ", ".join(sorted({_name(due) for due in old})),
+            ", ".join(sorted({_name(_read(due)) for due in old})),
         )
     return len(old)
 
 
-def _name(due: DueAlert) -> str:
+def _read(due: DueAlert) -> AlertContent | None:
+    """Read an alert; None if another version of this package wrote it, and it cannot be read."""
     try:
-        alert = AlertContent.from_json(due.content).alert
+        return AlertContent.from_json(due.content)
     except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _name(content: AlertContent | None) -> str:
+    if content is None:
         return "an alert that cannot be read"
-    return f"{alert.dag} {alert.run}".strip()
+    return f"{content.alert.dag} {content.alert.run}".strip()
 
 
 def _deliver(store: Store, due: DueAlert, seconds: float) -> Fate:
     """Send one alert, and return what became of it."""
-    try:
-        content = AlertContent.from_json(due.content)
-    except (ValueError, TypeError, KeyError) as error:  # of another version of this package
-        log.error("An alert cannot be read, and is dropped: %s", type(error).__name__)
+    content = _read(due)
+    if content is None:
+        log.error("An alert cannot be read, and is dropped.")
         store.alerts.finish(due, reached=False)
         return Fate.GIVEN_UP
     if due.id.startswith("summary "):
@@ -184,7 +187,7 @@ def _deliver(store: Store, due: DueAlert, seconds: float) -> Fate:
     from airflow_provider_d360.hooks.d360 import D360Hook
 
     try:
-        prepared = prepare(due, content)
+        prepared = prepare(due.conn_id, content, due.at)
         outcomes = D360Hook(due.conn_id, budget_seconds=seconds).run(deliver, prepared)
     except Exception as error:  # noqa: BLE001 - a missing connection, above all; the others must go on
         log.error("An alert cannot be sent through connection %r: %s", due.conn_id, explain(error))
@@ -192,7 +195,7 @@ def _deliver(store: Store, due: DueAlert, seconds: float) -> Fate:
         return Fate.OUT
     for to, outcome in zip(content.recipients, outcomes, strict=True):
         if isinstance(outcome, D360Error):
-            log.warning("The alert about %s did not reach %s. %s", _name(due), mask_number(to), outcome)
+            log.warning("The alert about %s did not reach %s. %s", _name(content), mask_number(to), outcome)
     return settle(store, due, content, outcomes)
 
 

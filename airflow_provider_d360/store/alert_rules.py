@@ -170,7 +170,7 @@ def _join(
         content=alert.summary,
     )
     latest = QUIET_SECONDS if leader.has_summary else LATEST_SUMMARY_SECONDS
-    _, stays = due.summarise_later(connection, summary, latest, alert.id, now, WAIT_SECONDS)
+    stays = due.summarise_later(connection, summary, latest, alert.id, now, WAIT_SECONDS)
     return Registered(Answer.SUMMARY, summary=summary_id if stays else None)
 
 

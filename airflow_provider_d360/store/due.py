@@ -193,11 +193,11 @@ def postpone_due(connection: Connection, alert: DueAlert, due_at: float, content
 
 def summarise_later(
     connection: Connection, summary: DueAlert, latest: float, waiter: str, now: float, wait_seconds: float
-) -> tuple[float, bool]:
+) -> bool:
     """
     Write that a summary is due; one that waits already waits on, until ``due_at``, at most until ``latest``.
 
-    Return when it is due, and whether this alert's process must stay to send it.
+    Return whether this alert's process must stay to send it.
 
     :param connection: A connection in a transaction that writes.
     :param summary: The summary.
@@ -214,4 +214,4 @@ def summarise_later(
     if row.waits_until < due_at <= now + wait_seconds and row.waiter != waiter:
         values |= {"waiter": waiter, "waits_until": now + wait_seconds}
     connection.execute(update(DUE).where(DUE.c.id == summary.id).values(values))
-    return due_at, values.get("waiter", row.waiter) == waiter
+    return bool(values.get("waiter", row.waiter) == waiter)
