@@ -98,7 +98,7 @@ async def _add_routes(router: Router) -> None:
         log.error("The pages about WhatsApp are not served: %s", type(error).__name__)
     if receives():
         await mount(router, lambda: configured_routes(store=store()))
-        deliver_alerts(open_store)
+        deliver_alerts(store)
 
 
 def views() -> list[dict[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -169,6 +169,7 @@ def _deliver_others(ends: float) -> None:
     try:
         from airflow_provider_d360.store.configured import configured_store
 
-        deliver_due(partial(configured_store, retry_seconds=1.0), ends)
+        with closing(configured_store(retry_seconds=1.0)) as store:
+            deliver_due(store, ends)
     except Exception as error:  # noqa: BLE001 - this callback's own alert is done
         log.warning("Other alerts that are due could not be sent now: %s", explain(error))

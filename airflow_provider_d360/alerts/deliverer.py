@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -59,28 +58,27 @@ class Delivered:
     dropped: int = 0
 
 
-def deliver_due(make_store: Callable[[], Store], ends: float) -> Delivered:
+def deliver_due(store: Store, ends: float) -> Delivered:
     """
     Send what is due, oldest first, and return what was done. Of several processes, each sends other alerts.
 
     While one connection cannot be used, its alerts wait, and those of others go on. Errors are logged.
 
-    :param make_store: Makes the store.
+    :param store: The store.
     :param ends: When to end, on the monotonic clock.
     :raises StoreError: The store cannot be used.
     """
     fates: Counter[Fate] = Counter()
     out: set[str] = set()
-    with closing(make_store()) as store:
-        fates[Fate.GIVEN_UP] += _drop_old(store)
-        while ends - time.monotonic() > _LEAST_SECONDS:
-            due = store.alerts.take(uuid4().hex, time.time(), out)
-            if due is None:
-                break
-            fate = _deliver(store, due, min(ends - time.monotonic() - 1.0, _MOST_SECONDS))
-            fates[fate] += 1
-            if fate is Fate.OUT:
-                out.add(due.conn_id)
+    fates[Fate.GIVEN_UP] += _drop_old(store)
+    while ends - time.monotonic() > _LEAST_SECONDS:
+        due = store.alerts.take(uuid4().hex, time.time(), out)
+        if due is None:
+            break
+        fate = _deliver(store, due, min(ends - time.monotonic() - 1.0, _MOST_SECONDS))
+        fates[fate] += 1
+        if fate is Fate.OUT:
+            out.add(due.conn_id)
     return Delivered(fates[Fate.SENT], fates[Fate.KEPT] + fates[Fate.OUT], fates[Fate.GIVEN_UP])
 
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 from airflow_provider_d360.cli.command import Command
@@ -41,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     try:
-        delivered = deliver_due(configured_store, time.monotonic() + args.seconds)
+        with closing(configured_store()) as store:
+            delivered = deliver_due(store, time.monotonic() + args.seconds)
     except (StoreError, ValueError) as error:
         print(f"The store cannot be used: {error}", file=sys.stderr)
         return 2

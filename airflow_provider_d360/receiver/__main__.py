@@ -9,7 +9,6 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def serve(options: argparse.Namespace, store: Store) -> int:
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     route = metrics_route()  # first: only metrics that go somewhere are measured
     app = Starlette(routes=[route, *configured_routes(options.conn_id, store)])
-    deliver_alerts(partial(type(store), store.url))
+    deliver_alerts(lambda: store)
     gc.collect()
     gc.freeze()  # Airflow's modules are many objects that stay; a full collection would visit them each time
     config = uvicorn.Config(

@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 10.0
-_LONGEST_SECONDS = 60.0  # of one round; then the log of the next one begins
+_LONGEST_SECONDS = 60.0  # of one round
 
 
-def deliver_alerts(make_store: Callable[[], Store]) -> None:
+def deliver_alerts(find_store: Callable[[], Store]) -> None:
     """
     Send what is due every ten seconds, on a thread of its own, for as long as this process lives.
 
-    :param make_store: Makes the store.
+    :param find_store: Returns the store. It may raise while the store is not configured yet.
     """
-    threading.Thread(target=_deliver_always, args=[make_store], name="d360-alerts", daemon=True).start()
+    threading.Thread(target=_deliver_always, args=[find_store], name="d360-alerts", daemon=True).start()
 
 
-def _deliver_always(make_store: Callable[[], Store]) -> None:
+def _deliver_always(find_store: Callable[[], Store]) -> None:
     from airflow_provider_d360.alerts.deliverer import deliver_due
 
     problem = ""
     while True:
         try:
-            deliver_due(make_store, time.monotonic() + _LONGEST_SECONDS)
+            deliver_due(find_store(), time.monotonic() + _LONGEST_SECONDS)
             problem = ""
         except Exception as error:  # noqa: BLE001 - whatever it is, the next round may succeed
             if problem != explain(error):

@@ -52,7 +52,8 @@ def test_a_flood_is_one_alert_and_one_summary(d360_emulator, url, count):
     assert flood.returncode == 0, flood.stderr
     assert "without regard to others" not in flood.stdout
     if len(d360_emulator.sent) < 2:  # each who stayed had to leave before nothing more failed
-        deliver_due(lambda: Store(url), time.monotonic() + 30)
+        with closing(Store(url)) as store:
+            deliver_due(store, time.monotonic() + 30)
     first, summary = texts(d360_emulator)
     assert first.startswith("🔴 Task failed")
     (told,) = re.findall(r"\n(\d+) more: load \[", summary)

@@ -47,7 +47,8 @@ def no_wait(monkeypatch):
 
 
 def deliver(open_store):
-    delivered = deliver_due(open_store, time.monotonic() + 60)
+    with closing(open_store()) as store:
+        delivered = deliver_due(store, time.monotonic() + 60)
     return delivered.sent, delivered.kept, delivered.dropped
 
 
