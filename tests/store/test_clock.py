@@ -10,7 +10,7 @@ from airflow_provider_d360.api.events import MessageEvent, StatusEvent
 from airflow_provider_d360.api.notices import Level, NoticeEvent
 from airflow_provider_d360.store.clock import ClockError
 from airflow_provider_d360.store.configured import purge
-from tests.store.entries import entry, record
+from tests.store.entries import counts, entry, record
 from tests.store.test_alerts import send
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -49,30 +49,10 @@ def test_no_alert_is_silent_for_longer_than_its_cooldown_whatever_the_table_says
 
 
 def test_rows_from_the_future_are_forgotten_in_time(filled, monkeypatch):
-    assert filled.purge(time.time() - 30 * DAY, time.time() - 30 * DAY) == {
-        "statuses": 0,
-        "inbox": 0,
-        "ledger": 0,
-        "alerts": 0,
-        "notices": 0,
-        "suppressions": 0,
-        "campaigns": 0,
-        "cursors": 0,
-        "questions": 0,
-    }
+    assert filled.purge(time.time() - 30 * DAY, time.time() - 30 * DAY) == counts()
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 31 * DAY)
-    assert purge(filled, 30) == {
-        "statuses": 2,
-        "inbox": 2,
-        "ledger": 0,
-        "alerts": 4,
-        "notices": 2,
-        "suppressions": 0,
-        "campaigns": 0,
-        "cursors": 0,
-        "questions": 0,
-    }
+    assert purge(filled, 30) == counts(statuses=2, inbox=2, alerts=4, notices=2)
     monkeypatch.setattr(time, "time", lambda: real() + 366 * DAY)
     assert purge(filled, 30)["ledger"] == 2
 

@@ -23,7 +23,7 @@ from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.store import Selection, Store
 from airflow_provider_d360.store.incoming import INBOX
 from airflow_provider_d360.store.raw import RAW_TYPE
-from tests.store.entries import NUMBER, entry, record
+from tests.store.entries import NUMBER, counts, entry, record
 from tests.store.postgres import Postgres
 from tests.store.test_alerts import send
 
@@ -189,17 +189,7 @@ def test_unknown_events_are_stored_once_each_and_are_no_messages(store):
     store.add([UnknownEvent({"x": 1})], 2.0)
     store.add([OmittedEvent("history")], 2.0)
     store.add([], 1.0)
-    assert store.count() == {
-        "statuses": 0,
-        "inbox": 2,
-        "ledger": 0,
-        "alerts": 0,
-        "notices": 0,
-        "suppressions": 0,
-        "campaigns": 0,
-        "cursors": 0,
-        "questions": 0,
-    }
+    assert store.count() == counts(inbox=2)
     assert store.inbox.messages(since=0.0) == []
     contents = store._database.read(
         lambda connection: set(connection.execute(select(INBOX.c.content)).scalars())
@@ -228,17 +218,7 @@ def test_any_text_is_storable(store, text):
     odd = StatusEvent("odd" + text[:9], text[:9], 1.0, text, text, text, Failure(1, text, text), text)
     message = MessageEvent("odd" + text[:9], text[:9], text, text, 1.0, text, text, {text: text})
     store.add([odd, message, status("good", "sent")], 2.0)
-    assert store.count() == {
-        "statuses": 2,
-        "inbox": 1,
-        "ledger": 0,
-        "alerts": 0,
-        "notices": 0,
-        "suppressions": 0,
-        "campaigns": 0,
-        "cursors": 0,
-        "questions": 0,
-    }
+    assert store.count() == counts(statuses=2, inbox=1)
     assert store.inbox.messages(since=0.0)[0].content == {text: text}
 
 
@@ -346,28 +326,8 @@ def test_a_purge_forgets_what_is_old_and_nothing_else(store):
     store.add([status("new", "sent"), MessageEvent("new", "text")], 20.0)
     record(store, entry("old", at=10.0))
     record(store, entry("new", at=20.0))
-    assert store.purge(20.0, 20.0) == {
-        "statuses": 4500,
-        "inbox": 1,
-        "ledger": 1,
-        "alerts": 0,
-        "notices": 0,
-        "suppressions": 0,
-        "campaigns": 0,
-        "cursors": 0,
-        "questions": 0,
-    }
-    assert store.count() == {
-        "statuses": 1,
-        "inbox": 1,
-        "ledger": 1,
-        "alerts": 0,
-        "notices": 0,
-        "suppressions": 0,
-        "campaigns": 0,
-        "cursors": 0,
-        "questions": 0,
-    }
+    assert store.purge(20.0, 20.0) == counts(statuses=4500, inbox=1, ledger=1)
+    assert store.count() == counts(statuses=1, inbox=1, ledger=1)
     assert store.statuses.current(["new"]).keys() == {"new"}
 
 
