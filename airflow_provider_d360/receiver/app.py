@@ -84,12 +84,12 @@ def create_app(
         routes=routes(
             store,
             Credentials(lambda: admission),
-            max_body_bytes,
-            address_header,
-            notify,
-            measures,
-            words,
-            desk,
+            max_body_bytes=max_body_bytes,
+            address_header=address_header,
+            notify=notify,
+            measures=measures,
+            words=words,
+            desk=desk,
         )
     )
 
@@ -97,6 +97,7 @@ def create_app(
 def routes(
     store: Store,
     credentials: Credentials,
+    *,
     max_body_bytes: int = MAX_BODY_BYTES,
     address_header: str | None = None,
     notify: Callable[[str], object] | None = None,
@@ -117,7 +118,16 @@ def routes(
     :param desk: Serves taps that no task waits for, if anything does.
     """
     announcer = Announcer(store, notify) if notify else None
-    receiver = Receiver(store, credentials, max_body_bytes, address_header, announcer, measures, words, desk)
+    receiver = Receiver(
+        store,
+        credentials,
+        max_body_bytes=max_body_bytes,
+        address_header=address_header,
+        announcer=announcer,
+        measures=measures,
+        words=words,
+        desk=desk,
+    )
     if announcer:
         announcer.wake()  # for what another process stored and could not announce
     if desk:
@@ -162,6 +172,7 @@ class Receiver:
         self,
         store: Store,
         credentials: Credentials,
+        *,
         max_body_bytes: int,
         address_header: str | None,
         announcer: Announcer | None,

@@ -77,12 +77,12 @@ def configured_routes(conn_ids: Sequence[str] | None = None, store: Store | None
         lambda: routes(
             store,
             Credentials(_Lookup(configured_conn_ids() if conn_ids is None else conn_ids)),
-            conf.getint("d360", "webhook_max_body_bytes", fallback=MAX_BODY_BYTES),
-            conf.get("d360", "webhook_address_header", fallback="").strip() or None,
-            configured_notify(),
-            metrics.is_enabled(),
-            configured_keywords(),
-            background_desk(store, get_connection),
+            max_body_bytes=conf.getint("d360", "webhook_max_body_bytes", fallback=MAX_BODY_BYTES),
+            address_header=conf.get("d360", "webhook_address_header", fallback="").strip() or None,
+            notify=configured_notify(),
+            measures=metrics.is_enabled(),
+            words=configured_keywords(),
+            desk=background_desk(store, get_connection),
         )
     )
 
