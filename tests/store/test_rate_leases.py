@@ -77,6 +77,16 @@ def test_a_store_whose_clock_cannot_be_read_precisely_is_an_error(store, monkeyp
         lease(store)
 
 
+def test_one_slow_reading_of_the_clock_is_no_error(store, monkeypatch):
+    readings = [
+        ClockReading(100.0, 100.3, 1.0),
+        ClockReading(99.9, 100.2, 1.1),
+        ClockReading(100.1, 100.11, 1.2),
+    ]
+    monkeypatch.setattr(rate_leases, "_read_clock", lambda connection: readings.pop(0))
+    assert lease(store).lateness_seconds == pytest.approx(LATENESS_SECONDS - 0.01, abs=1e-4)
+
+
 def test_what_stays_uncertain_of_the_clock_shortens_the_time_to_be_late(store, monkeypatch):
     monkeypatch.setattr(
         rate_leases, "_read_clock", lambda connection: ClockReading(100.0, 100.02, time.monotonic())
