@@ -68,6 +68,7 @@ class Desk:
         now = time.time()
         self._store.cursors.ensure(CURSOR, now)
         self._store.cursors.skip(CURSOR, now - _OLDEST_SECONDS)
+        self._store.questions.expire(now)
         while True:
             taps = self._store.inbox.unread(CURSOR, limit=_AT_ONCE, kinds=TAPS)
             for message in taps:

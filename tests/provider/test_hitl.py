@@ -18,6 +18,7 @@ from airflow_provider_d360.hooks.d360 import D360Hook
 from airflow_provider_d360.notifications.hitl import D360HITLNotifier
 from airflow_provider_d360.operators.questions import D360ApprovalOperator, D360AskOperator
 from airflow_provider_d360.store.configured import configured_store
+from airflow_provider_d360.store.question_lists import QuestionSelection
 from airflow_provider_d360.transport.airflow_api import AirflowUnavailableError
 from tests.provider.airflow_service import PASSWORD, USER, serve_airflow
 from tests.provider.inboxes import ANN, BOB, EVE, arrive, context, deliver
@@ -86,6 +87,11 @@ def tap(emulator, store, choice, number=-1):
 
 def told(emulator):
     return [(sent.to, sent.body["text"]["body"]) for sent in emulator.sent if "text" in sent.body]
+
+
+def states(store):
+    questions = store.question_lists.recent(QuestionSelection(0.0), time.time())
+    return [question.state for _, question in questions]
 
 
 LINK = "https://airflow.example.com/dags/dag/runs/run/tasks/approve/required_actions?map_index=-1"
@@ -168,7 +174,7 @@ def test_a_tap_answers_for_airflow_and_the_note_says_who(emulator, store, servic
     desk.serve()
     assert service.detail["chosen_options"] == ["Deploy"]
     assert service.notes == ["Answered on WhatsApp by 49…89: Deploy"]
-    assert [question.state for question in store.questions.recent(since=0.0)] == ["answered"]
+    assert states(store) == ["answered"]
     assert told(emulator) == []
 
 
@@ -223,7 +229,7 @@ def test_an_answer_whose_response_was_lost_counts_once(emulator, store, service,
     with pytest.raises(AirflowUnavailableError):
         desk.serve()
     desk.serve()
-    assert [question.state for question in store.questions.recent(since=0.0)] == ["answered"]
+    assert states(store) == ["answered"]
     assert told(emulator) == []
     assert service.patches == 1
 
@@ -260,7 +266,7 @@ def test_an_account_without_the_right_says_what_it_needs_and_the_person_gets_the
     desk.serve()
     assert "may not answer task approve of DAG dag. It needs the right to edit" in caplog.text
     assert told(emulator) == [(ANN, f"Airflow did not accept this answer. Please answer here: {LINK}")]
-    assert [question.state for question in store.questions.recent(since=0.0)] == ["open"]
+    assert states(store) == ["open"]
 
 
 def test_a_request_that_is_gone_or_was_replaced_is_not_answered(emulator, store, service, desk):
