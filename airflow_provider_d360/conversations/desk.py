@@ -1,5 +1,5 @@
 """
-Serves taps that no task of ours waits for: answers to Airflow's own questions, and answers that come late.
+Serves what no task of ours waits for: answers to Airflow's own questions, and answers that come late.
 
 It reads the inbox with a cursor, beside the receiver and never within a delivery: at least once, also what
 came while no desk was open. Answering twice is harmless: Airflow refuses the second one, and each text has a
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_d360.api.errors import D360Error, D360RateLimitError, D360UnavailableError
 from airflow_provider_d360.api.inbound import TAPS, read_content
+from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.conversations.asking import look
 from airflow_provider_d360.conversations.matching import Answer, read_answer
 from airflow_provider_d360.conversations.payloads import read_payload
@@ -42,7 +43,7 @@ _ELSEWHERE = "Please answer here: {link}"
 
 class Desk:
     """
-    Serves taps.
+    Serves taps on buttons, and quotes of our messages.
 
     :param store: The store.
     :param make_hook: Returns the hook of a connection.
@@ -60,7 +61,7 @@ class Desk:
 
     def serve(self) -> None:
         """
-        Serve all taps that were not served.
+        Serve everything that was not served.
 
         :raises Exception: Airflow, 360dialog or the store does not work now. What was not served is served
             the next time.
@@ -70,17 +71,16 @@ class Desk:
         self._store.cursors.skip(CURSOR, now - _OLDEST_SECONDS)
         self._store.questions.expire(now)
         while True:
-            taps = self._store.inbox.unread(CURSOR, limit=_AT_ONCE, kinds=TAPS)
-            for message in taps:
+            answers = self._store.inbox.unread(CURSOR, limit=_AT_ONCE, answers_only=True)
+            for message in answers:
                 self._serve(message)
                 read = {message.message_id: message.received_at}
                 self._store.cursors.acknowledge(CURSOR, read, time.time())
-            if len(taps) < _AT_ONCE:
+            if len(answers) < _AT_ONCE:
                 return
 
     def _serve(self, message: InboxMessage) -> None:
-        payload = read_payload(read_content(message.type, message.content).payload)
-        question = self._store.questions.find(payload.question_id) if payload else None
+        question = self._find_question(message)
         if question is None:
             return
         spec = Spec.from_json(question.spec)
@@ -90,12 +90,27 @@ class Desk:
                 self._answer(question, spec, person, answer, message)
                 return
 
+    def _find_question(self, message: InboxMessage) -> Question | None:
+        """Return the question whose button was tapped, or which was quoted."""
+        if message.type in TAPS:
+            payload = read_payload(read_content(message.type, message.content).payload)
+            return self._store.questions.find(payload.question_id) if payload else None
+        sent = self._store.ledger.find(short_id(message.reply_to)) if message.reply_to else None
+        if sent is None:
+            return None
+        asked = self._store.questions.of_task(sent.dag_id, sent.run_id, sent.task_id, sent.map_index)
+        ours = (one for one in asked for person in one.people if message.reply_to in person.message_ids)
+        return next(ours, None)
+
     def _answer(
         self, question: Question, spec: Spec, person: Person, answer: Answer, message: InboxMessage
     ) -> None:
         is_late = answer.at > question.expires_at
         if question.kind == "hitl" and question.is_open and not is_late:
-            self._answer_airflow(question, spec, person, answer, message)
+            if answer.problem is not None:
+                self._tell(question, person, message, "hint", answer.problem)
+            else:
+                self._answer_airflow(question, spec, person, answer, message)
         elif is_late or self._is_settled_without(question, answer):
             self._tell(question, person, message, "late", _settled(spec, question))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Double,
     Index,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     func,
     select,
     update,
@@ -171,6 +173,20 @@ class Questions:
         """
         return self._database.read(lambda connection: _read(connection, question_id))
 
+    def of_task(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> list[Question]:
+        """
+        Return the questions that a task instance has asked.
+
+        :param dag_id: Its DAG.
+        :param run_id: Its run.
+        :param task_id: Its task.
+        :param map_index: Its index; -1 without mapping.
+        """
+        query = select(QUESTIONS.c.id).where(_is_of_task(dag_id, run_id, task_id, map_index))
+        return self._database.read(
+            lambda connection: read_questions(connection, list(connection.execute(query).scalars()))
+        )
+
     def note(
         self,
         question_id: str,
@@ -292,15 +308,19 @@ def _question(row: RowMapping, people: tuple[Person, ...]) -> Question:
 
 
 def _open_of_task(connection: Connection, question: Question) -> list[str]:
-    columns = QUESTIONS.c
-    query = select(columns.id).where(
-        columns.dag_id == question.dag_id,
-        columns.run_id == question.run_id,
-        columns.task_id == question.task_id,
-        columns.map_index == question.map_index,
-        columns.state == OPEN,
-    )
+    is_theirs = _is_of_task(question.dag_id, question.run_id, question.task_id, question.map_index)
+    query = select(QUESTIONS.c.id).where(is_theirs, QUESTIONS.c.state == OPEN)
     return list(connection.execute(query).scalars())
+
+
+def _is_of_task(dag_id: str, run_id: str, task_id: str, map_index: int) -> ColumnElement[bool]:
+    columns = QUESTIONS.c
+    return and_(
+        columns.dag_id == dag_id,
+        columns.run_id == run_id,
+        columns.task_id == task_id,
+        columns.map_index == map_index,
+    )
 
 
 def _end(

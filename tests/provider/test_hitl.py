@@ -178,6 +178,21 @@ def test_a_tap_answers_for_airflow_and_the_note_says_who(emulator, store, servic
     assert told(emulator) == []
 
 
+@pytest.mark.parametrize(
+    ("written", "chosen"), [("deploy", ["Deploy"]), ("Wait ", ["Wait"]), ("perhaps", None)]
+)
+def test_a_quote_in_words_answers_for_airflow_if_it_names_an_option(
+    emulator, store, service, desk, written, chosen
+):
+    ask(service)
+    for _ in range(2):
+        emulator.quote(emulator.sent[0].message_id, written)
+        deliver(store, emulator)
+        desk.serve()
+    assert (service.detail.get("chosen_options") or None) == chosen
+    assert told(emulator) == ([] if chosen else [(ANN, "Please choose one of the answers.")])
+
+
 def test_what_was_served_is_not_served_again(emulator, store, service, desk):
     ask(service)
     tap(emulator, store, "Deploy")
@@ -393,6 +408,34 @@ def test_who_answers_after_the_decision_and_before_the_task_has_seen_it_is_told(
     tap(emulator, store, 1, 2)
     desk.serve()
     assert told(emulator) == [(EVE, "Thank you. This has been settled already.")]
+
+
+def test_who_answers_late_in_words_is_told_as_well(emulator, store, service, desk):
+    task = D360AskOperator(task_id="ask", to=[ANN, BOB], question="Which address?")
+    ctx = context()
+    with pytest.raises(TaskDeferred):
+        task.execute(ctx)
+    emulator.quote(emulator.sent[0].message_id, "Beispielweg 1")
+    deliver(store, emulator)
+    desk.serve()
+    assert task.resume(ctx) == "Beispielweg 1"
+    for _ in range(2):
+        emulator.quote(emulator.sent[1].message_id, "Beispielweg 2")
+        emulator.quote(emulator.sent[0].message_id, "Thanks")
+        deliver(store, emulator)
+        desk.serve()
+    assert told(emulator)[2:] == [(BOB, "Thank you. This has been settled already.")]
+
+
+def test_a_quote_of_another_message_of_the_task_or_of_none_of_ours_is_nobodys_answer(
+    emulator, store, service, desk
+):
+    ask(service)
+    other = D360Hook().send(ANN, "The report is ready")
+    for message_id in (other.message_id, "wamid.unknown"):
+        arrive(store, "Deploy", reply_to=message_id)
+    desk.serve()
+    assert (service.patches, len(told(emulator))) == (0, 1)
 
 
 def test_who_has_decided_is_not_told_that_it_is_settled(emulator, store, service, desk):
