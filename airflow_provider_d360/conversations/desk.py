@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CURSOR = "d360:desk"
-_AT_ONCE = 100
+_AT_ONCE = 500
 _OLDEST_SECONDS = 86_400.0  # later, nobody can be answered without a template
 
 _REFUSED = "Airflow did not accept this answer."
@@ -58,6 +58,7 @@ class Desk:
     ) -> None:
         self._store, self._make_hook, self._make_api = store, make_hook, make_api
         self._api: AirflowApi | None = None
+        self._quoted: dict[str, Question | None] = {}
 
     def serve(self) -> None:
         """
@@ -72,10 +73,14 @@ class Desk:
         self._store.questions.expire(now)
         while True:
             answers = self._store.inbox.unread(CURSOR, limit=_AT_ONCE, answers_only=True)
-            for message in answers:
-                self._serve(message)
-                read = {message.message_id: message.received_at}
-                self._store.cursors.acknowledge(CURSOR, read, time.time())
+            served: dict[str, float] = {}
+            self._quoted.clear()
+            try:
+                for message in answers:
+                    self._serve(message)
+                    served[message.message_id] = message.received_at
+            finally:
+                self._store.cursors.acknowledge(CURSOR, served, time.time())
             if len(answers) < _AT_ONCE:
                 return
 
@@ -88,6 +93,7 @@ class Desk:
             answer = read_answer(question, spec, person, message, self._store.ledger.hash)
             if answer is not None:
                 self._answer(question, spec, person, answer, message)
+                self._quoted.clear()
                 return
 
     def _find_question(self, message: InboxMessage) -> Question | None:
@@ -95,12 +101,18 @@ class Desk:
         if message.type in TAPS:
             payload = read_payload(read_content(message.type, message.content).payload)
             return self._store.questions.find(payload.question_id) if payload else None
-        sent = self._store.ledger.find(short_id(message.reply_to)) if message.reply_to else None
+        if message.reply_to is None:
+            return None
+        if message.reply_to not in self._quoted:  # somebody may quote one message thousands of times
+            self._quoted[message.reply_to] = self._find_quoted(message.reply_to)
+        return self._quoted[message.reply_to]
+
+    def _find_quoted(self, message_id: str) -> Question | None:
+        sent = self._store.ledger.find(short_id(message_id))
         if sent is None:
             return None
         asked = self._store.questions.of_task(sent.dag_id, sent.run_id, sent.task_id, sent.map_index)
-        ours = (one for one in asked for person in one.people if message.reply_to in person.message_ids)
-        return next(ours, None)
+        return next((one for one in asked for person in one.people if message_id in person.message_ids), None)
 
     def _answer(
         self, question: Question, spec: Spec, person: Person, answer: Answer, message: InboxMessage

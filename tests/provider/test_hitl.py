@@ -329,6 +329,39 @@ def test_another_person_cannot_answer_with_a_payload(emulator, store, service, d
     assert told(emulator) == []
 
 
+def test_a_payload_that_was_changed_answers_nothing(emulator, store, service, desk):
+    ask(service)
+    reply = emulator.sent[0].body["interactive"]["action"]["buttons"][0]["reply"]
+    for forged in (reply["id"].replace(":0:", ":1:"), reply["id"][:-1], f"{reply['id']}0"):
+        tap_with = {"type": "button_reply", "button_reply": {"id": forged, "title": "Wait"}}
+        arrive(store, {"type": "interactive", "interactive": tap_with})
+    desk.serve()
+    assert (service.patches, told(emulator)) == (0, [])
+
+
+def test_a_delivery_that_is_replayed_answers_once(emulator, store, service, desk):
+    ask(service)
+    emulator.tap(emulator.sent[0].message_id, "Deploy")
+    for _ in range(3):
+        deliver(store, emulator)
+        desk.serve()
+    assert (service.patches, told(emulator)) == (1, [])
+
+
+def test_ten_thousand_quotes_of_one_person_keep_nobody_else_from_answering(emulator, store, service, desk):
+    ask(service, [ANN, BOB])
+    quoted = {"id": emulator.sent[1].message_id}
+    spam = [
+        {"from": EVE, "id": f"w{n}", "type": "text", "text": {"body": "Wait"}, "context": quoted}
+        for n in range(10_000)
+    ]
+    store.add(read_events({"messages": spam}), time.time())
+    tap(emulator, store, "Deploy", 0)
+    desk.serve()
+    assert service.detail["chosen_options"] == ["Deploy"]
+    assert told(emulator) == []
+
+
 def test_a_broken_tap_stops_nobody(emulator, store, service, desk):
     for payload in ("d360q:none:0:0", "d360q", "yes", None, 5):
         reply = {"type": "button_reply", "button_reply": {"id": payload, "title": "x"}}
