@@ -52,7 +52,7 @@ core: $(READY) ## The part without Airflow; every branch of it is covered
 
 # These tests wait as much as they compute: two processes for each core. What does not depend on the version of
 # Airflow is tested on the newest one only: the receiver's routes, the emulator, the store. To measure coverage takes three times as long as the tests themselves.
-SHELLS-3.1 = tests/provider $(addprefix tests/receiver/test_,plugin.py settings.py page.py campaign_page.py desk.py)
+SHELLS-3.1 = tests/provider $(addprefix tests/receiver/test_,plugin.py settings.py page.py campaign_page.py questions_page.py desk.py)
 SHELLS-3.2 = $(addprefix tests/provider/test_,operators.py notifier.py policy.py retries.py waiting.py questions.py)
 SHELLS-3.3 = tests/provider tests/receiver tests/emulator tests/store
 SHELLS-3.4 = $(SHELLS-3.1) --ignore=tests/provider/test_leaks.py

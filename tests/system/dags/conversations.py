@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -27,8 +28,14 @@ with DAG("conversation_many", schedule=None):
     def people(dag_run: Any = None) -> list[str]:
         return list(dag_run.conf["people"])
 
+    # A worker may be killed as well, while it resumes: with its scheduler, or for want of an API server.
     D360AskOperator.partial(
-        task_id="ask", question="Deploy?", choices={"yes": "Deploy", "no": "Wait"}, wait_timeout=7200
+        task_id="ask",
+        question="Deploy?",
+        choices={"yes": "Deploy", "no": "Wait"},
+        wait_timeout=7200,
+        retries=5,
+        retry_delay=timedelta(seconds=1),
     ).expand(to=people())
 
 with DAG("conversation_hitl", schedule=None):
