@@ -8,8 +8,12 @@ VENV = $(if $(filter $(NEWEST),$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
 BIN = $(VENV)/bin
 UV = .venv/bin/uv
 READY = $(VENV)/.ready-$(AIRFLOW)
-KILLS = $(addprefix tests/system/test_,attack.py killed_worker.py outage.py campaign_kills.py)
-DIFFERENT = $(addprefix tests/system/test_,alerting.py callbacks.py connection_form.py waiting.py)
+KILLS = $(addprefix tests/system/test_,attack.py killed_worker.py outage.py campaign_kills.py conversation_kills.py)
+# On another version of Airflow than the newest: what differs there.
+DIFFERENT-3.1 = tests/system/test_conversations.py
+DIFFERENT-3.2 = tests/system/test_conversations.py
+DIFFERENT-3.4 = $(addprefix tests/system/test_,alerting.py callbacks.py connection_form.py waiting.py conversations.py)
+DIFFERENT = $(or $(DIFFERENT-$(AIRFLOW)),$(DIFFERENT-3.4))
 PYTEST = $(BIN)/python -m pytest
 PARALLEL = --dist worksteal --numprocesses
 CORES = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
@@ -48,7 +52,7 @@ core: $(READY) ## The part without Airflow; every branch of it is covered
 
 # These tests wait as much as they compute: two processes for each core. What does not depend on the version of
 # Airflow is tested on the newest one only: the receiver's routes, the emulator, the store. To measure coverage takes three times as long as the tests themselves.
-SHELLS-3.1 = tests/provider $(addprefix tests/receiver/test_,plugin.py settings.py page.py campaign_page.py desk.py)
+SHELLS-3.1 = tests/provider $(addprefix tests/receiver/test_,plugin.py settings.py page.py campaign_page.py questions_page.py desk.py)
 SHELLS-3.2 = $(addprefix tests/provider/test_,operators.py notifier.py policy.py retries.py waiting.py questions.py)
 SHELLS-3.3 = tests/provider tests/receiver tests/emulator tests/store
 SHELLS-3.4 = $(SHELLS-3.1) --ignore=tests/provider/test_leaks.py
@@ -88,13 +92,14 @@ attack: $(READY) ## Kills, cleared runs, two schedulers: who got how many messag
 	$(if $(SIZE),,$(PYTEST) -m attack tests/store tests/provider)
 	ATTACK=$(or $(SIZE),whole) $(PYTEST) $(if $(SIZE),$(firstword $(KILLS)),$(KILLS))
 
-benchmarks: $(READY) ## Figures beside a peer: imports, sending, the receiver by itself and in the API server (9 minutes)
+benchmarks: $(READY) ## Figures beside a peer: imports, sending, receiving, answers to questions (20 minutes)
 	$(BIN)/python -m benchmarks.import_time
 	$(BIN)/python -m benchmarks.every_dag
 	$(BIN)/python -m benchmarks.send
 	$(BIN)/python -m benchmarks.emulator
 	$(BIN)/python -m benchmarks.receiver
 	$(BIN)/python -m benchmarks.api_server
+	$(BIN)/python -m benchmarks.conversations
 
 mutants: $(READY) ## Change the code that decides, and list the changes that no test notices
 	$(BIN)/mutmut run

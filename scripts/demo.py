@@ -12,6 +12,7 @@ from types import FrameType
 from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer
 from airflow_provider_d360.emulator.records import SentMessage
 from airflow_provider_d360.emulator.server import connection_json
+from scripts.demo_conversation import hold_conversation
 from scripts.real_airflow import RealAirflow, RealAirflowError
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -36,7 +37,7 @@ def main() -> int:
 
 
 def demonstrate(*, keep: bool) -> None:
-    """Start everything, run three examples through the scheduler, say what happened, stop everything."""
+    """Start everything, run examples through the scheduler, say what happened, stop everything."""
     started = time.monotonic()
     emulator = Emulator(delay_seconds=0.2)
     with EmulatorServer(emulator) as server:
@@ -52,6 +53,7 @@ def demonstrate(*, keep: bool) -> None:
             _configure_webhook(airflow, emulator)
             _send_messages(airflow, emulator)
             _wait_for_delivery(airflow, emulator)
+            hold_conversation(airflow, emulator, _say)
             _say(f"Done, in {time.monotonic() - started:.0f} seconds.")
             if keep:
                 _say(f"Look at it: {airflow.url} (user {airflow.user}, password {airflow.password}).")

@@ -57,6 +57,7 @@ class RealAirflow:
         self._rest = requests.Session()
         self._rest.trust_env = False  # no proxy stands between us and loopback
         self._stack = ExitStack()
+        self._restarted: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> RealAirflow:
         with ExitStack() as stack:
@@ -72,7 +73,7 @@ class RealAirflow:
                 | self._environment
             )
             self._process = self._start(stack, self._log, "standalone")
-            self._wait_until_healthy()
+            self.wait_until_healthy()
             self._log_in()
             self._stack = stack.pop_all()
         return self
@@ -103,21 +104,28 @@ class RealAirflow:
 
         :param component: ``api-server``, ``dag-processor``, ``scheduler`` or ``triggerer``.
         """
+        self.take_down(component)
+        self.start(component)
+
+    def take_down(self, component: str) -> None:
+        """Kill a component with all its children; see :meth:`kill`."""
         title = f"airflow {component.replace('-', '_')}"  # which the API server gives itself
-        children = [
-            one
-            for one in session_of(self.leader)
-            if one.ppid() == self.leader and one.status() != psutil.STATUS_ZOMBIE
-        ]
+        first = [one for one in session_of(self.leader) if one.ppid() == self.leader]
+        later = [psutil.Process(one.pid) for one in self._restarted if one.poll() is None]
+        alive = [one for one in [*first, *later] if one.status() != psutil.STATUS_ZOMBIE]
         (process,) = (
             one
-            for one in children
+            for one in alive
             if one.cmdline()[-1:] == [component] or " ".join(one.cmdline()).startswith(title)
         )
         for one in [process, *process.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
-        self._start(self._stack, self.home / f"{component}.log", component)
+
+    def start(self, component: str) -> None:
+        """Start a component that was taken down."""
+        log = self.home / f"{component}-{len(self._restarted)}.log"
+        self._restarted.append(self._start(self._stack, log, component))
 
     def run(self, dag_id: str, conf: Mapping[str, Any] | None = None, timeout_seconds: float = 120) -> str:
         """Unpause a DAG, start a run of it, wait for its end, and return the id of the run."""
@@ -145,6 +153,10 @@ class RealAirflow:
 
         self.wait(known, f"DAG {dag_id} to be read")
 
+    def pause(self, dag_id: str) -> None:
+        """Keep the scheduler from starting anything of a DAG."""
+        self._checked("PATCH", f"/dags/{dag_id}", {"is_paused": True})
+
     def wait_for_end(self, dag_id: str, run_id: str, timeout_seconds: float = 120) -> str:
         """Wait until a run has ended, and return how: ``success`` or ``failed``."""
 
@@ -171,10 +183,10 @@ class RealAirflow:
         )
         return "\n".join(json.dumps(line, ensure_ascii=False) for line in self.get(path)["content"])
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str) -> Any:
+    def xcom(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
         """Return what a task returned."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-        return self.get(path)["value"]
+        return self.get(f"{path}?map_index={map_index}")["value"]
 
     def get(self, path: str) -> Any:
         return self._checked("GET", path)
@@ -214,14 +226,16 @@ class RealAirflow:
         stack.callback(end_session, process)
         return process
 
-    def _wait_until_healthy(self) -> None:
+    def wait_until_healthy(self) -> None:
+        """Wait until each component says that it works: after the start, or after one was killed."""
+
         def healthy() -> bool:
             with suppress(requests.RequestException, KeyError):  # on a busy machine, it begins with errors
                 health = self._rest.get(f"{self.url}/api/v2/monitor/health", timeout=10).json()
                 return all(health[name]["status"] == "healthy" for name in COMPONENTS)
             return False
 
-        self.wait(healthy, "Airflow to start", START_SECONDS)
+        self.wait(healthy, "each component of Airflow", START_SECONDS)
 
     def _log_in(self) -> None:
         response = self._rest.post(

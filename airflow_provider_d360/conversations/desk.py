@@ -1,5 +1,5 @@
 """
-Serves taps that no task of ours waits for: answers to Airflow's own questions, and answers that come late.
+Serves what no task of ours waits for: answers to Airflow's own questions, and answers that come late.
 
 It reads the inbox with a cursor, beside the receiver and never within a delivery: at least once, also what
 came while no desk was open. Answering twice is harmless: Airflow refuses the second one, and each text has a
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_d360.api.errors import D360Error, D360RateLimitError, D360UnavailableError
 from airflow_provider_d360.api.inbound import TAPS, read_content
+from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.conversations.asking import look
 from airflow_provider_d360.conversations.matching import Answer, read_answer
 from airflow_provider_d360.conversations.payloads import read_payload
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CURSOR = "d360:desk"
-_AT_ONCE = 100
+_AT_ONCE = 500
 _OLDEST_SECONDS = 86_400.0  # later, nobody can be answered without a template
 
 _REFUSED = "Airflow did not accept this answer."
@@ -42,7 +43,7 @@ _ELSEWHERE = "Please answer here: {link}"
 
 class Desk:
     """
-    Serves taps.
+    Serves taps on buttons, and quotes of our messages.
 
     :param store: The store.
     :param make_hook: Returns the hook of a connection.
@@ -57,10 +58,11 @@ class Desk:
     ) -> None:
         self._store, self._make_hook, self._make_api = store, make_hook, make_api
         self._api: AirflowApi | None = None
+        self._quoted: dict[str, Question | None] = {}
 
     def serve(self) -> None:
         """
-        Serve all taps that were not served.
+        Serve everything that was not served.
 
         :raises Exception: Airflow, 360dialog or the store does not work now. What was not served is served
             the next time.
@@ -68,18 +70,22 @@ class Desk:
         now = time.time()
         self._store.cursors.ensure(CURSOR, now)
         self._store.cursors.skip(CURSOR, now - _OLDEST_SECONDS)
+        self._store.questions.expire(now)
         while True:
-            taps = self._store.inbox.unread(CURSOR, limit=_AT_ONCE, kinds=TAPS)
-            for message in taps:
-                self._serve(message)
-                read = {message.message_id: message.received_at}
-                self._store.cursors.acknowledge(CURSOR, read, time.time())
-            if len(taps) < _AT_ONCE:
+            answers = self._store.inbox.unread(CURSOR, limit=_AT_ONCE, answers_only=True)
+            served: dict[str, float] = {}
+            self._quoted.clear()
+            try:
+                for message in answers:
+                    self._serve(message)
+                    served[message.message_id] = message.received_at
+            finally:
+                self._store.cursors.acknowledge(CURSOR, served, time.time())
+            if len(answers) < _AT_ONCE:
                 return
 
     def _serve(self, message: InboxMessage) -> None:
-        payload = read_payload(read_content(message.type, message.content).payload)
-        question = self._store.questions.find(payload.question_id) if payload else None
+        question = self._find_question(message)
         if question is None:
             return
         spec = Spec.from_json(question.spec)
@@ -87,14 +93,36 @@ class Desk:
             answer = read_answer(question, spec, person, message, self._store.ledger.hash)
             if answer is not None:
                 self._answer(question, spec, person, answer, message)
+                self._quoted.clear()
                 return
+
+    def _find_question(self, message: InboxMessage) -> Question | None:
+        """Return the question whose button was tapped, or which was quoted."""
+        if message.type in TAPS:
+            payload = read_payload(read_content(message.type, message.content).payload)
+            return self._store.questions.find(payload.question_id) if payload else None
+        if message.reply_to is None:
+            return None
+        if message.reply_to not in self._quoted:  # somebody may quote one message thousands of times
+            self._quoted[message.reply_to] = self._find_quoted(message.reply_to)
+        return self._quoted[message.reply_to]
+
+    def _find_quoted(self, message_id: str) -> Question | None:
+        sent = self._store.ledger.find(short_id(message_id))
+        if sent is None:
+            return None
+        asked = self._store.questions.of_task(sent.dag_id, sent.run_id, sent.task_id, sent.map_index)
+        return next((one for one in asked for person in one.people if message_id in person.message_ids), None)
 
     def _answer(
         self, question: Question, spec: Spec, person: Person, answer: Answer, message: InboxMessage
     ) -> None:
         is_late = answer.at > question.expires_at
         if question.kind == "hitl" and question.is_open and not is_late:
-            self._answer_airflow(question, spec, person, answer, message)
+            if answer.problem is not None:
+                self._tell(question, person, message, "hint", answer.problem)
+            else:
+                self._answer_airflow(question, spec, person, answer, message)
         elif is_late or self._is_settled_without(question, answer):
             self._tell(question, person, message, "late", _settled(spec, question))
 

@@ -35,7 +35,7 @@ def dag_path(entry: Entry) -> str | None:
 
     :param entry: The message.
     """
-    return _airflow_path(dags=entry.dag_id) if entry.dag_id else None
+    return dag_path_of(entry.dag_id) if entry.dag_id else None
 
 
 def run_path(entry: Entry) -> str | None:
@@ -55,9 +55,30 @@ def task_path(entry: Entry) -> str | None:
     """
     if not (entry.dag_id and entry.run_id and entry.task_id):
         return None
-    path = _airflow_path(dags=entry.dag_id, runs=entry.run_id, tasks=entry.task_id)
-    mapped = f"/mapped/{entry.map_index}" if entry.map_index >= 0 else ""
-    return _with_query(path + mapped, {"try_number": entry.try_number or None})
+    path = task_path_of(entry.dag_id, entry.run_id, entry.task_id, entry.map_index)
+    return _with_query(path, {"try_number": entry.try_number or None})
+
+
+def dag_path_of(dag_id: str) -> str:
+    """
+    Return the path of a DAG.
+
+    :param dag_id: The DAG.
+    """
+    return _airflow_path(dags=dag_id)
+
+
+def task_path_of(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """
+    Return the path of a task instance.
+
+    :param dag_id: Its DAG.
+    :param run_id: Its run.
+    :param task_id: Its task.
+    :param map_index: Its index; -1 without mapping.
+    """
+    path = _airflow_path(dags=dag_id, runs=run_id, tasks=task_id)
+    return path + (f"/mapped/{map_index}" if map_index >= 0 else "")
 
 
 def name_of(entry: Entry) -> str:

@@ -28,9 +28,10 @@ class Section:
 
 MESSAGES = Section("Messages", partial(page_path, "messages"))
 CAMPAIGNS = Section("Campaigns", partial(page_path, "campaigns"))
+QUESTIONS = Section("Questions", partial(page_path, "questions"))
 INBOX = Section("Inbox", partial(page_path, "inbox"), may_read_inbox)
 
-_SECTIONS = (MESSAGES, CAMPAIGNS, INBOX)
+_SECTIONS = (MESSAGES, CAMPAIGNS, QUESTIONS, INBOX)
 
 
 def around(section: Section, user: Any) -> dict[str, Any]:

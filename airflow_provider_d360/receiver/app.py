@@ -76,7 +76,7 @@ def create_app(
         told.
     :param measures: Whether to record metrics. Default: no.
     :param words: The words by which people opt out and in.
-    :param desk: Serves taps that no task waits for. Default: nobody does.
+    :param desk: Serves answers that no task waits for. Default: nobody does.
     :raises NoCredentialsError: if anybody could deliver.
     """
     admission = Admission(credentials, platform_secret)
@@ -115,7 +115,7 @@ def routes(
     :param notify: Sends a text to people when WhatsApp reports that something is wrong, if anything does.
     :param measures: Whether to record metrics.
     :param words: The words by which people opt out and in.
-    :param desk: Serves taps that no task waits for, if anything does.
+    :param desk: Serves answers that no task waits for, if anything does.
     """
     announcer = Announcer(store, notify) if notify else None
     receiver = Receiver(
@@ -165,7 +165,7 @@ class Receiver:
     :param announcer: Tells people what WhatsApp reports as wrong, if anything does.
     :param measures: Whether to record metrics.
     :param words: The words by which people opt out and in.
-    :param desk: Serves taps that no task waits for, if anything does.
+    :param desk: Serves answers that no task waits for, if anything does.
     """
 
     def __init__(
@@ -238,7 +238,7 @@ class Receiver:
         """Let others work on what was committed; this waits for nobody."""
         if self._announcer and any(isinstance(event, NoticeEvent) for event in events):
             self._announcer.wake()
-        if self._desk and any(_is_tap(event) for event in events):
+        if self._desk and any(_may_answer(event) for event in events):
             self._desk.wake()
 
     async def _read(self, scope: Scope, body: bytes) -> Delivery:
@@ -280,8 +280,8 @@ class Delivery:
     omitted_count: int
 
 
-def _is_tap(event: Event) -> bool:
-    return isinstance(event, MessageEvent) and event.type in TAPS
+def _may_answer(event: Event) -> bool:
+    return isinstance(event, MessageEvent) and (event.type in TAPS or event.reply_to is not None)
 
 
 def _decompress_and_read(encodings: list[bytes], body: bytes, limit: int) -> Delivery:

@@ -20,43 +20,72 @@ log = logging.getLogger(__name__)
 OVERLAP_SECONDS = 300.0  # a message that is committed later than others by less is not missed
 
 _MATCH = """
-    SELECT w.key, i.message_id, i.received_at FROM waits w {join} d360_inbox i
+    SELECT w.key, i.message_id, i.received_at, 0 AS failure FROM waits w {join} d360_inbox i
     ON i.{column} = w.key AND i.received_at >= w.since
+"""
+_FAILURE = """
+    SELECT w.key, s.message_id, s.received_at, 1 AS failure FROM waits w {join} d360_message_statuses s
+    ON s.message_id = w.key AND s.status = 'failed' AND s.received_at >= w.since AND w.failures
 """
 _WAITS = {
     "sqlite": """
         WITH waits AS (
-            SELECT json_extract(value, '$[0]') AS key, json_extract(value, '$[1]') AS since
+            SELECT json_extract(value, '$[0]') AS key, json_extract(value, '$[1]') AS since,
+                json_extract(value, '$[2]') AS failures
             FROM json_each(:waits)
         )
     """,
     "postgresql": """
         WITH waits AS (
-            SELECT value ->> 0 AS key, CAST(value ->> 1 AS DOUBLE PRECISION) AS since
+            SELECT value ->> 0 AS key, CAST(value ->> 1 AS DOUBLE PRECISION) AS since,
+                CAST(value ->> 2 AS BOOLEAN) AS failures
             FROM json_array_elements(CAST(:waits AS JSON))
         )
     """,
 }
 _JOINS = {"sqlite": "CROSS JOIN", "postgresql": "JOIN"}  # SQLite keeps the order of a CROSS JOIN
 _COLUMNS = ("reply_to", "sender", "sender_user_id")
-_NEWEST = "SELECT message_id, received_at FROM d360_inbox ORDER BY received_at DESC, message_id DESC LIMIT 1"
+_SIGNS = """
+    SELECT * FROM (
+        SELECT '' AS key, message_id, received_at FROM d360_inbox
+        ORDER BY received_at DESC, message_id DESC LIMIT 1
+    ) newest
+    UNION ALL SELECT name, NULL, read_at FROM d360_cursors
+"""
+ANY = ""  # the key of whatever comes
 
 
 class Arrival(NamedTuple):
     """
-    A message that came: without its text.
+    A message that came, without its text; or the failure of one of ours.
 
     :param message_id: Its id.
     :param received_at: When it was received, in Unix seconds.
+    :param is_failure: WhatsApp reports that this message of ours has failed.
     """
 
     message_id: str
     received_at: float
+    is_failure: bool = False
+
+
+class Key(NamedTuple):
+    """
+    What is looked for.
+
+    :param text: A number, a user id or the id of a message of ours.
+    :param since: From when on, in Unix seconds.
+    :param with_failure: Tell when this message of ours fails, too.
+    """
+
+    text: str
+    since: float
+    with_failure: bool = False
 
 
 class Arrivals:
     """
-    Finds messages by who sent them or what they reply to.
+    Finds messages by who sent them or what they reply to, and failures of our own.
 
     :param database: The database.
     """
@@ -64,28 +93,30 @@ class Arrivals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, waits: Sequence[tuple[str, float]]) -> dict[str, list[Arrival]]:
+    def find(self, keys: Sequence[Key]) -> dict[str, list[Arrival]]:
         """
-        Return the messages for each key, in one query.
+        Return what came for each key, in one query.
 
-        :param waits: Keys: numbers, user ids and ids of our messages; and from when on, in Unix seconds.
+        :param keys: What is looked for.
         """
 
         def work(connection: Connection) -> dict[str, list[Arrival]]:
             dialect = connection.dialect.name
-            matches = (_MATCH.format(column=column, join=_JOINS[dialect]) for column in _COLUMNS)
+            matches = [_MATCH.format(column=column, join=_JOINS[dialect]) for column in _COLUMNS]
+            matches.append(_FAILURE.format(join=_JOINS[dialect]))
             query = text(_WAITS[dialect] + " UNION ".join(matches))
             found: dict[str, list[Arrival]] = {}
-            for row in connection.execute(query, {"waits": json.dumps(list(waits))}):
-                found.setdefault(row.key, []).append(Arrival(row.message_id, row.received_at))
+            for row in connection.execute(query, {"waits": json.dumps(list(keys))}):
+                arrival = Arrival(row.message_id, row.received_at, bool(row.failure))
+                found.setdefault(row.key, []).append(arrival)
             return found
 
         return self._database.read(work)
 
-    def newest(self) -> Arrival | None:
-        """Return the message that came last; None if there is none."""
-        row = self._database.read(lambda connection: connection.execute(text(_NEWEST)).first())
-        return None if row is None else Arrival(*row)
+    def signs(self) -> dict[str, list[Arrival]]:
+        """Return the message that came last, as :data:`ANY`, and when each cursor was moved, in one query."""
+        rows = self._database.read(lambda connection: connection.execute(text(_SIGNS)).all())
+        return {row.key: [Arrival(row.message_id or str(row.received_at), row.received_at)] for row in rows}
 
 
 @dataclass(slots=True, eq=False)
@@ -95,10 +126,12 @@ class Wait:
 
     :param keys: Numbers, user ids and ids of our messages.
     :param since: From when on, in Unix seconds.
+    :param with_failures: Wait for failures of our messages, too.
     """
 
     keys: tuple[str, ...]
     since: float = 0.0
+    with_failures: bool = False
     _seen: dict[str, float] = field(default_factory=dict)
 
     def take(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
@@ -107,7 +140,8 @@ class Wait:
 
         :param arrivals: What was found for the keys.
         """
-        new = {one.message_id: one for one in arrivals if one.message_id not in self._seen}
+        wanted = (one for one in arrivals if self.with_failures or not one.is_failure)
+        new = {one.message_id: one for one in wanted if one.message_id not in self._seen}
         self._seen |= {one.message_id: one.received_at for one in new.values()}
         if new:
             newest = max(self._seen.values())
@@ -132,7 +166,7 @@ class ArrivalWatch:
 
     def __init__(
         self,
-        find: Callable[[Sequence[tuple[str, float]]], dict[str, list[Arrival]]],
+        find: Callable[[Sequence[Key]], dict[str, list[Arrival]]],
         interval_seconds: float,
     ) -> None:
         self._find, self._interval_seconds = find, interval_seconds
@@ -162,9 +196,10 @@ class ArrivalWatch:
         await asyncio.sleep(0)  # tasks that begin to wait in the same moment share the first query
         while self._waiters:
             began, waiters = time.time(), list(self._waiters)
-            waits = sorted({(key, one.wait.since) for one in waiters for key in one.wait.keys})
+            waits = {one.wait for one in waiters}
+            keys = sorted({Key(key, one.since, one.with_failures) for one in waits for key in one.keys})
             try:
-                found = await asyncio.to_thread(self._find, waits)
+                found = await asyncio.to_thread(self._find, keys)
             except StoreUnavailableError as error:
                 log.warning(
                     "Messages cannot be read, trying again in %g s: %s", self._interval_seconds, error

@@ -91,6 +91,15 @@ class Cursors:
             row = {"name": name, "floor": now - BEGINS_BEFORE_SECONDS, "read_at": now}
             self._database.write(lambda connection: _INSERT_CURSOR.execute(connection, [row]))
 
+    def read_at(self, name: str) -> float:
+        """
+        Return when messages were last marked as read, in Unix seconds; 0 if there is no such cursor.
+
+        :param name: The cursor.
+        """
+        query = select(CURSORS.c.read_at).where(CURSORS.c.name == name)
+        return float(self._database.read(lambda connection: connection.execute(query).scalar()) or 0.0)
+
     def acknowledge(self, name: str, messages: Mapping[str, float], now: float) -> None:
         """
         Mark messages as read. A second time changes nothing.

@@ -81,7 +81,7 @@ class Inbox:
         *,
         limit: int = 500,
         after: InboxMessage | None = None,
-        kinds: Sequence[str] | None = None,
+        answers_only: bool = False,
     ) -> list[InboxMessage]:
         """
         Return what a cursor has not read, in the order of arrival. Messages from the future wait, as above.
@@ -89,13 +89,13 @@ class Inbox:
         :param cursor: The name of the cursor. It must exist.
         :param limit: How many at most.
         :param after: Only those that arrived after this one.
-        :param kinds: Only these types; all by default.
+        :param answers_only: Only taps on buttons, and messages that quote another one.
         """
         received_at, message_id = INBOX.c.received_at, INBOX.c.message_id
         condition = is_unread() & (received_at <= time.time() + CLOCK_SKEW_SECONDS)
         query = select(INBOX).select_from(CURSORS).join(INBOX, condition).where(CURSORS.c.name == cursor)
-        if kinds is not None:
-            query = query.where(INBOX.c.type.in_(list(kinds)))
+        if answers_only:
+            query = query.where(INBOX.c.type.in_(TAPS) | INBOX.c.reply_to.is_not(None))
         if after is not None:
             query = query.where(tuple_(received_at, message_id) > (after.received_at, after.message_id))
         query = query.order_by(received_at, message_id).limit(limit)

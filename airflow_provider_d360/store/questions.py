@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Double,
     Index,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     func,
     select,
     update,
@@ -171,6 +173,20 @@ class Questions:
         """
         return self._database.read(lambda connection: _read(connection, question_id))
 
+    def of_task(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> list[Question]:
+        """
+        Return the questions that a task instance has asked.
+
+        :param dag_id: Its DAG.
+        :param run_id: Its run.
+        :param task_id: Its task.
+        :param map_index: Its index; -1 without mapping.
+        """
+        query = select(QUESTIONS.c.id).where(_is_of_task(dag_id, run_id, task_id, map_index))
+        return self._database.read(
+            lambda connection: read_questions(connection, list(connection.execute(query).scalars()))
+        )
+
     def note(
         self,
         question_id: str,
@@ -230,26 +246,23 @@ class Questions:
         )
         return self._database.read(lambda connection: [(row[0], row[1]) for row in connection.execute(query)])
 
-    def recent(
-        self, *, since: float, dag_ids: Sequence[str] | None = None, limit: int = 200
-    ) -> list[Question]:
+    def expire(self, now: float) -> None:
         """
-        Return questions, newest first.
+        End the questions of Airflow's own operators whose time is over: no task of ours does.
 
-        :param since: Only those asked at this time or later, in Unix seconds.
-        :param dag_ids: Only those of these DAGs; of all by default.
-        :param limit: How many at most.
+        :param now: The time, in Unix seconds.
         """
-        query = select(QUESTIONS.c.id).where(QUESTIONS.c.asked_at >= since)
-        if dag_ids is not None:
-            query = query.where(QUESTIONS.c.dag_id.in_(list(dag_ids)))
-        query = query.order_by(QUESTIONS.c.asked_at.desc()).limit(limit)
+        columns = QUESTIONS.c
+        query = select(columns.id).where(
+            columns.kind == "hitl", columns.state == OPEN, columns.expires_at < now
+        )
 
-        def work(connection: Connection) -> list[Question]:
-            found = (_read(connection, question_id) for question_id in connection.execute(query).scalars())
-            return [question for question in found if question is not None]
+        def work(connection: Connection) -> None:
+            for question_id in list(connection.execute(query).scalars()):
+                _end(connection, question_id, "expired", {}, now)
 
-        return self._database.read(work)
+        if self._database.read(lambda connection: connection.execute(query.limit(1)).first()):
+            self._database.write(work)
 
     def count(self) -> int:
         """Count the questions."""
@@ -269,26 +282,45 @@ class Questions:
         return deleted
 
 
+def read_questions(connection: Connection, question_ids: Sequence[str]) -> list[Question]:
+    """
+    Return questions with their people, in the order of their ids; those that are not there are left out.
+
+    :param connection: A connection.
+    :param question_ids: Their ids, no more than fit into one statement.
+    """
+    query = select(PEOPLE).where(PEOPLE.c.question_id.in_(question_ids)).order_by(PEOPLE.c.position)
+    people: dict[str, list[Person]] = {}
+    for row in connection.execute(query).mappings():
+        people.setdefault(row["question_id"], []).append(_person(row))
+    rows = connection.execute(select(QUESTIONS).where(QUESTIONS.c.id.in_(question_ids))).mappings()
+    found = {row["id"]: _question(row, tuple(people.get(row["id"], ()))) for row in rows}
+    return [found[question_id] for question_id in question_ids if question_id in found]
+
+
 def _read(connection: Connection, question_id: str) -> Question | None:
-    row = connection.execute(select(QUESTIONS).where(QUESTIONS.c.id == question_id)).mappings().first()
-    if row is None:
-        return None
-    query = select(PEOPLE).where(PEOPLE.c.question_id == question_id).order_by(PEOPLE.c.position)
-    people = tuple(_person(one) for one in connection.execute(query).mappings())
+    return next(iter(read_questions(connection, [question_id])), None)
+
+
+def _question(row: RowMapping, people: tuple[Person, ...]) -> Question:
     outcome = None if row["outcome"] is None else json.loads(row["outcome"])
     return Question(**{**row, "spec": json.loads(row["spec"]), "outcome": outcome, "people": people})
 
 
 def _open_of_task(connection: Connection, question: Question) -> list[str]:
-    columns = QUESTIONS.c
-    query = select(columns.id).where(
-        columns.dag_id == question.dag_id,
-        columns.run_id == question.run_id,
-        columns.task_id == question.task_id,
-        columns.map_index == question.map_index,
-        columns.state == OPEN,
-    )
+    is_theirs = _is_of_task(question.dag_id, question.run_id, question.task_id, question.map_index)
+    query = select(QUESTIONS.c.id).where(is_theirs, QUESTIONS.c.state == OPEN)
     return list(connection.execute(query).scalars())
+
+
+def _is_of_task(dag_id: str, run_id: str, task_id: str, map_index: int) -> ColumnElement[bool]:
+    columns = QUESTIONS.c
+    return and_(
+        columns.dag_id == dag_id,
+        columns.run_id == run_id,
+        columns.task_id == task_id,
+        columns.map_index == map_index,
+    )
 
 
 def _end(

@@ -25,6 +25,7 @@ from airflow_provider_d360.store.inbox import Inbox
 from airflow_provider_d360.store.incoming import inbox_rows
 from airflow_provider_d360.store.ledger import Ledger
 from airflow_provider_d360.store.notices import Notices, notice_rows
+from airflow_provider_d360.store.question_lists import QuestionLists
 from airflow_provider_d360.store.questions import Questions
 from airflow_provider_d360.store.rate_leases import RateLeases
 from airflow_provider_d360.store.raw import raw_rows
@@ -66,6 +67,7 @@ class Store:
     :ivar arrivals: Messages of people, found without their texts.
     :ivar cursors: What named readers have read of the inbox.
     :ivar questions: What was asked, and what came of it.
+    :ivar question_lists: The same, for pages.
     :param url: ``sqlite:////path/to/file`` or ``postgresql://user:password@host/database``.
     :param synchronous: What a commit survives on SQLite: ``NORMAL`` the end of any process, ``FULL`` a power
         failure as well. On PostgreSQL the server's own setting decides.
@@ -92,6 +94,7 @@ class Store:
         self.arrivals = Arrivals(self._database)
         self.cursors = Cursors(self._database)
         self.questions = Questions(self._database)
+        self.question_lists = QuestionLists(self._database)
 
     @property
     def place(self) -> str:

@@ -15,7 +15,7 @@ from airflow_provider_d360.api.inbound import Filter
 from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.hooks.receiving import check_cursor, read_unread
 from airflow_provider_d360.store import Store
-from airflow_provider_d360.store.arrivals import Arrival, ArrivalWatch, Wait
+from airflow_provider_d360.store.arrivals import ANY, ArrivalWatch, Wait
 from airflow_provider_d360.triggers.messages import shared_watch
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,6 @@ _MOST_LOOKED_AT = 10_000
 _SWEEP_SECONDS = 86_400.0
 _FIRST_BACK_OFF_SECONDS = 1.0
 _LONGEST_BACK_OFF_SECONDS = 60.0
-_ANY = ""  # the key of a wait for whatever comes
 
 _bells: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, ArrivalWatch] = weakref.WeakKeyDictionary()
 
@@ -36,10 +35,12 @@ class _Unread(NamedTuple):
 
     :param newest: The id of the newest message that is wanted; None if there is none.
     :param oldest_at: When the oldest was received, wanted or not; None if there is none.
+    :param read_at: When the cursor was moved, in Unix seconds.
     """
 
     newest: str | None
     oldest_at: float | None
+    read_at: float
 
 
 class D360InboxTrigger(BaseEventTrigger):
@@ -47,14 +48,16 @@ class D360InboxTrigger(BaseEventTrigger):
     Say that there are messages which a cursor has not read, for an ``AssetWatcher``.
 
     The event is a doorbell: it holds no text and no number, and the DAG reads what is there with
-    :class:`D360ReceiveMessagesOperator` under the same cursor. It comes when something new is there, and
-    again every ``repeat_seconds`` while it is not read: no Airflow before 3.4 keeps all events of a burst.
+    :class:`D360ReceiveMessagesOperator` under the same cursor. It comes when something new is there, when a
+    run has read a part of it, and again every ``repeat_seconds`` while nobody reads: no Airflow before 3.4
+    keeps all events of a burst.
     It may come twice, so the DAG must succeed when it finds nothing. Once a day it comes for messages that
     are not wanted, too, so that the cursor can move.
 
     Who may write belongs into the operator's ``senders``: Airflow stores the arguments of triggers.
 
-    All such triggers of a process share one query every two seconds for whether anything came. Nothing that
+    All such triggers of a process share one query every two seconds for whether anything came or was read.
+    Nothing that
     goes wrong ends the trigger: Airflow would start it again at once, over and over.
 
     :param cursor: The name of the cursor.
@@ -100,15 +103,15 @@ class D360InboxTrigger(BaseEventTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        back_off, problem, rung, rung_at = _FIRST_BACK_OFF_SECONDS, "", None, 0.0
-        wait = Wait((_ANY,))
+        back_off, problem, rung, rung_at = _FIRST_BACK_OFF_SECONDS, "", _Unread(None, None, 0.0), 0.0
+        wait = Wait((ANY, self.cursor))
         while True:
             try:
                 watch = await shared_watch()
                 unread = await asyncio.to_thread(_look, watch.store, self.cursor, self._wanted)
                 now = time.time()
                 if self._rings(unread, rung, now - rung_at, now):
-                    rung, rung_at = unread.newest, now
+                    rung, rung_at = unread, now
                     yield TriggerEvent(_event(self.cursor, unread.newest))
                 await _shared_bell(watch.store).next(wait, now + self.repeat_seconds)
                 back_off, problem = _FIRST_BACK_OFF_SECONDS, ""
@@ -119,9 +122,10 @@ class D360InboxTrigger(BaseEventTrigger):
                 await asyncio.sleep(back_off)
                 back_off = min(2 * back_off, _LONGEST_BACK_OFF_SECONDS)
 
-    def _rings(self, unread: _Unread, rung: str | None, quiet_seconds: float, now: float) -> bool:
+    def _rings(self, unread: _Unread, rung: _Unread, quiet_seconds: float, now: float) -> bool:
         if unread.newest is not None:
-            return unread.newest != rung or quiet_seconds >= self.repeat_seconds
+            is_other = (unread.newest, unread.read_at) != (rung.newest, rung.read_at)
+            return is_other or quiet_seconds >= self.repeat_seconds
         is_old = unread.oldest_at is not None and now - unread.oldest_at > _SWEEP_SECONDS
         return is_old and quiet_seconds >= _SWEEP_SECONDS
 
@@ -134,17 +138,12 @@ def _event(cursor: str, message_id: str | None) -> dict[str, str | None]:
 def _look(store: Store, cursor: str, wanted: Filter) -> _Unread:
     messages, passed = read_unread(store, cursor, wanted, _MOST_LOOKED_AT)
     newest = max(((one.received_at, one.message_id) for one in messages), default=(0.0, None))
-    return _Unread(newest[1], min(passed.values(), default=None))
+    return _Unread(newest[1], min(passed.values(), default=None), store.cursors.read_at(cursor))
 
 
 def _shared_bell(store: Store) -> ArrivalWatch:
-    """Return what tells all triggers of the running event loop that something came."""
+    """Return what tells all triggers of the running event loop that something came, or was read."""
     loop = asyncio.get_running_loop()
     if loop not in _bells:
-
-        def find(waits: Sequence[tuple[str, float]]) -> dict[str, list[Arrival]]:
-            newest = store.arrivals.newest()
-            return {} if newest is None else {_ANY: [newest]}
-
-        _bells[loop] = ArrivalWatch(find, _POLL_SECONDS)
+        _bells[loop] = ArrivalWatch(lambda keys: store.arrivals.signs(), _POLL_SECONDS)
     return _bells[loop]

@@ -11,10 +11,8 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_d360.conversations.asking import Look, look
-from airflow_provider_d360.conversations.progress import ASK
 from airflow_provider_d360.store import Store, StoreUnavailableError
-from airflow_provider_d360.store.arrivals import OVERLAP_SECONDS, ArrivalWatch, Wait
-from airflow_provider_d360.store.watch import StatusWatch
+from airflow_provider_d360.store.arrivals import OVERLAP_SECONDS, Wait
 from airflow_provider_d360.triggers.messages import shared_watch
 from airflow_provider_d360.triggers.replies import shared_arrivals
 
@@ -44,13 +42,13 @@ class D360QuestionTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        watch = await shared_watch()
+        store = (await shared_watch()).store
         arrivals = await shared_arrivals()
-        current = await self._look(watch.store)
+        current = await self._look(store)
         wait = _wait_for(current)
         while current.progress is not None and not current.progress.outcome and not current.progress.due:
-            await _until_something_happens(watch, arrivals, wait, current)
-            current = await self._look(watch.store)
+            await arrivals.next(wait, current.progress.wake_at)
+            current = await self._look(store)
         yield TriggerEvent({"state": "due", "question": self.question_id})
 
     async def _look(self, store: Store) -> Look:
@@ -63,34 +61,8 @@ class D360QuestionTrigger(BaseTrigger):
 
 
 def _wait_for(current: Look) -> Wait:
-    """Wait for what the people write, and for what quotes our messages."""
+    """Wait for what the people write, for what quotes our messages, and for their failures."""
     people = current.question.people
     names = [name for person in people for name in (person.number, person.wa_id) if name]
     ids = [message_id for person in people for message_id in person.message_ids]
-    return Wait((*names, *ids), current.question.asked_at - OVERLAP_SECONDS)
-
-
-async def _until_something_happens(
-    watch: StatusWatch, arrivals: ArrivalWatch, wait: Wait, current: Look
-) -> None:
-    """Wait for a message, for the failure of one of ours, or for the time when something is due."""
-    assert current.progress is not None  # noqa: S101 - the caller has looked
-    until = current.progress.wake_at
-    people = current.question.people
-    ours = [message_id for person in people if (message_id := person.sent.get(ASK)) is not None]
-    tasks: list[asyncio.Task[Any]] = [asyncio.ensure_future(arrivals.next(wait, until))]
-    tasks += [asyncio.ensure_future(_failure(watch, message_id)) for message_id in ours]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _failure(watch: StatusWatch, message_id: str) -> None:
-    """Return when a message fails; never if it is read."""
-    if (await watch.wait(message_id, "read")).state != "failed":
-        await asyncio.Event().wait()
+    return Wait((*names, *ids), current.question.asked_at - OVERLAP_SECONDS, with_failures=True)

@@ -18,6 +18,7 @@ from airflow_provider_d360.hooks.d360 import D360Hook
 from airflow_provider_d360.notifications.hitl import D360HITLNotifier
 from airflow_provider_d360.operators.questions import D360ApprovalOperator, D360AskOperator
 from airflow_provider_d360.store.configured import configured_store
+from airflow_provider_d360.store.question_lists import QuestionSelection
 from airflow_provider_d360.transport.airflow_api import AirflowUnavailableError
 from tests.provider.airflow_service import PASSWORD, USER, serve_airflow
 from tests.provider.inboxes import ANN, BOB, EVE, arrive, context, deliver
@@ -86,6 +87,11 @@ def tap(emulator, store, choice, number=-1):
 
 def told(emulator):
     return [(sent.to, sent.body["text"]["body"]) for sent in emulator.sent if "text" in sent.body]
+
+
+def states(store):
+    questions = store.question_lists.recent(QuestionSelection(0.0), time.time())
+    return [question.state for _, question in questions]
 
 
 LINK = "https://airflow.example.com/dags/dag/runs/run/tasks/approve/required_actions?map_index=-1"
@@ -168,8 +174,23 @@ def test_a_tap_answers_for_airflow_and_the_note_says_who(emulator, store, servic
     desk.serve()
     assert service.detail["chosen_options"] == ["Deploy"]
     assert service.notes == ["Answered on WhatsApp by 49…89: Deploy"]
-    assert [question.state for question in store.questions.recent(since=0.0)] == ["answered"]
+    assert states(store) == ["answered"]
     assert told(emulator) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "chosen"), [("deploy", ["Deploy"]), ("Wait ", ["Wait"]), ("perhaps", None)]
+)
+def test_a_quote_in_words_answers_for_airflow_if_it_names_an_option(
+    emulator, store, service, desk, written, chosen
+):
+    ask(service)
+    for _ in range(2):
+        emulator.quote(emulator.sent[0].message_id, written)
+        deliver(store, emulator)
+        desk.serve()
+    assert (service.detail.get("chosen_options") or None) == chosen
+    assert told(emulator) == ([] if chosen else [(ANN, "Please choose one of the answers.")])
 
 
 def test_what_was_served_is_not_served_again(emulator, store, service, desk):
@@ -223,7 +244,7 @@ def test_an_answer_whose_response_was_lost_counts_once(emulator, store, service,
     with pytest.raises(AirflowUnavailableError):
         desk.serve()
     desk.serve()
-    assert [question.state for question in store.questions.recent(since=0.0)] == ["answered"]
+    assert states(store) == ["answered"]
     assert told(emulator) == []
     assert service.patches == 1
 
@@ -260,7 +281,7 @@ def test_an_account_without_the_right_says_what_it_needs_and_the_person_gets_the
     desk.serve()
     assert "may not answer task approve of DAG dag. It needs the right to edit" in caplog.text
     assert told(emulator) == [(ANN, f"Airflow did not accept this answer. Please answer here: {LINK}")]
-    assert [question.state for question in store.questions.recent(since=0.0)] == ["open"]
+    assert states(store) == ["open"]
 
 
 def test_a_request_that_is_gone_or_was_replaced_is_not_answered(emulator, store, service, desk):
@@ -305,6 +326,39 @@ def test_another_person_cannot_answer_with_a_payload(emulator, store, service, d
     arrive(store, reply, sender=BOB)
     desk.serve()
     assert service.patches == 0
+    assert told(emulator) == []
+
+
+def test_a_payload_that_was_changed_answers_nothing(emulator, store, service, desk):
+    ask(service)
+    reply = emulator.sent[0].body["interactive"]["action"]["buttons"][0]["reply"]
+    for forged in (reply["id"].replace(":0:", ":1:"), reply["id"][:-1], f"{reply['id']}0"):
+        tap_with = {"type": "button_reply", "button_reply": {"id": forged, "title": "Wait"}}
+        arrive(store, {"type": "interactive", "interactive": tap_with})
+    desk.serve()
+    assert (service.patches, told(emulator)) == (0, [])
+
+
+def test_a_delivery_that_is_replayed_answers_once(emulator, store, service, desk):
+    ask(service)
+    emulator.tap(emulator.sent[0].message_id, "Deploy")
+    for _ in range(3):
+        deliver(store, emulator)
+        desk.serve()
+    assert (service.patches, told(emulator)) == (1, [])
+
+
+def test_ten_thousand_quotes_of_one_person_keep_nobody_else_from_answering(emulator, store, service, desk):
+    ask(service, [ANN, BOB])
+    quoted = {"id": emulator.sent[1].message_id}
+    spam = [
+        {"from": EVE, "id": f"w{n}", "type": "text", "text": {"body": "Wait"}, "context": quoted}
+        for n in range(10_000)
+    ]
+    store.add(read_events({"messages": spam}), time.time())
+    tap(emulator, store, "Deploy", 0)
+    desk.serve()
+    assert service.detail["chosen_options"] == ["Deploy"]
     assert told(emulator) == []
 
 
@@ -387,6 +441,34 @@ def test_who_answers_after_the_decision_and_before_the_task_has_seen_it_is_told(
     tap(emulator, store, 1, 2)
     desk.serve()
     assert told(emulator) == [(EVE, "Thank you. This has been settled already.")]
+
+
+def test_who_answers_late_in_words_is_told_as_well(emulator, store, service, desk):
+    task = D360AskOperator(task_id="ask", to=[ANN, BOB], question="Which address?")
+    ctx = context()
+    with pytest.raises(TaskDeferred):
+        task.execute(ctx)
+    emulator.quote(emulator.sent[0].message_id, "Beispielweg 1")
+    deliver(store, emulator)
+    desk.serve()
+    assert task.resume(ctx) == "Beispielweg 1"
+    for _ in range(2):
+        emulator.quote(emulator.sent[1].message_id, "Beispielweg 2")
+        emulator.quote(emulator.sent[0].message_id, "Thanks")
+        deliver(store, emulator)
+        desk.serve()
+    assert told(emulator)[2:] == [(BOB, "Thank you. This has been settled already.")]
+
+
+def test_a_quote_of_another_message_of_the_task_or_of_none_of_ours_is_nobodys_answer(
+    emulator, store, service, desk
+):
+    ask(service)
+    other = D360Hook().send(ANN, "The report is ready")
+    for message_id in (other.message_id, "wamid.unknown"):
+        arrive(store, "Deploy", reply_to=message_id)
+    desk.serve()
+    assert (service.patches, len(told(emulator))) == (0, 1)
 
 
 def test_who_has_decided_is_not_told_that_it_is_settled(emulator, store, service, desk):

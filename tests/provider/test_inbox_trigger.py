@@ -90,6 +90,20 @@ async def test_it_rings_again_while_nobody_reads(store):
     assert len({json.dumps(event) for event in events}) == 1
 
 
+async def test_it_rings_at_once_when_a_run_has_read_a_part(store):
+    ids = [arrive(store, str(number)) for number in range(3)]
+    async with ringing(trigger(repeat_seconds=600)) as events:
+        await until(lambda: len(events) == 1)
+        first, second, third = store.inbox.unread("orders")
+        store.cursors.acknowledge("orders", {first.message_id: first.received_at}, time.time())
+        await until(lambda: len(events) == 2)
+        store.cursors.acknowledge("orders", {second.message_id: second.received_at}, time.time())
+        await until(lambda: len(events) == 3)
+        store.cursors.acknowledge("orders", {third.message_id: third.received_at}, time.time())
+        await asyncio.sleep(0.1)
+    assert events == 3 * [{"cursor": "orders", "message": short_id(ids[-1])}]
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -142,14 +156,14 @@ async def test_nothing_that_goes_wrong_ends_it(store, monkeypatch, caplog):
 
 async def test_many_watchers_cost_one_query(store, monkeypatch):
     asked = []
-    newest = store.arrivals.__class__.newest
+    signs = store.arrivals.__class__.signs
 
     def counting(self):
         asked.append(time.monotonic())
-        return newest(self)
+        return signs(self)
 
     monkeypatch.setattr(inbox, "_POLL_SECONDS", 0.5)
-    monkeypatch.setattr(store.arrivals.__class__, "newest", counting)
+    monkeypatch.setattr(store.arrivals.__class__, "signs", counting)
     async with ringing(*(trigger(cursor=f"c{number}") for number in range(25))) as events:
         await until(lambda: asked)
         arrive(store, "one")

@@ -13,7 +13,6 @@ from airflow_provider_d360.conversations.asking import look
 from airflow_provider_d360.emulator import Webhook, faults
 from airflow_provider_d360.messages import template
 from airflow_provider_d360.operators.questions import D360ApprovalOperator, D360AskOperator
-from airflow_provider_d360.sending import rates
 from airflow_provider_d360.store.configured import configured_store
 from airflow_provider_d360.triggers import replies
 from airflow_provider_d360.triggers.questions import D360QuestionTrigger
@@ -96,36 +95,6 @@ def tap(emulator, store, choice, person=ANN, number=-1):
 
 
 # One person, one choice
-
-
-def test_a_hundred_questions_that_wait_look_once_each_and_share_one_query(emulator, store, monkeypatch):
-    monkeypatch.setattr(replies, "_POLL_SECONDS", 0.3)
-    monkeypatch.setattr(rates, "_PAIR_SECONDS", 0.0)  # all of them ask one person
-    triggers = [defer(ask(choices=DEPLOY), context(map_index=number)) for number in range(100)]
-    looks, queries = [], []
-    find_question, find_arrivals = store.questions.__class__.find, store.arrivals.__class__.find
-
-    def looking(self, question_id):
-        looks.append(question_id)
-        return find_question(self, question_id)
-
-    def finding(self, waits):
-        queries.append(len(waits))
-        return find_arrivals(self, waits)
-
-    monkeypatch.setattr(store.questions.__class__, "find", looking)
-    monkeypatch.setattr(store.arrivals.__class__, "find", finding)
-
-    async def wait_a_while():
-        runs = [asyncio.ensure_future(anext(trigger.run())) for trigger in triggers]
-        while len(looks) < 100 or len(queries) < 5:  # noqa: ASYNC110 - of other threads
-            await asyncio.sleep(0.01)
-        for run in runs:
-            run.cancel()
-        await asyncio.gather(*runs, return_exceptions=True)
-
-    asyncio.run(asyncio.wait_for(wait_a_while(), 60))
-    assert len(looks) == 100
 
 
 def test_a_tap_is_the_answer(emulator, store):

@@ -130,7 +130,7 @@ def test_a_delivery_is_answered_while_the_desk_hangs(store, emulator, airflow):
         hangs.set()
 
 
-def test_statuses_and_texts_wake_no_desk(store, emulator, airflow):
+def test_statuses_and_texts_that_quote_nothing_wake_no_desk(store, emulator, airflow):
     woken: list[str] = []
     desk = Background(lambda: woken.append("once"), "d360-desk", lambda: 60.0, lambda error: None)
     with served(create_app(store, [LOGIN], desk=desk)) as port:

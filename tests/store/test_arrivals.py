@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from airflow_provider_d360.api.events import MessageEvent
+from airflow_provider_d360.api.events import MessageEvent, StatusEvent
 from airflow_provider_d360.store import Store, StoreFaultError, StoreUnavailableError
-from airflow_provider_d360.store.arrivals import Arrival, ArrivalWatch, Wait
+from airflow_provider_d360.store.arrivals import ANY, Arrival, ArrivalWatch, Key, Wait
 
 ANN, BOB, USER = "4915112345678", "4915112345679", "DE.77001"
 
@@ -23,7 +23,7 @@ def put(store: Store, message_id: str, at: float, **fields: str) -> None:
 
 
 def found(store: Store, *waits: tuple[str, float]) -> dict[str, list[str]]:
-    arrivals = store.arrivals.find(waits)
+    arrivals = store.arrivals.find([Key(*wait) for wait in waits])
     return {key: sorted(one.message_id for one in ones) for key, ones in arrivals.items()}
 
 
@@ -54,11 +54,28 @@ def test_any_text_may_be_a_key(store, key):
     assert found(store, (key, 0.0)) == ({key: ["a"]} if key else {"": ["a"]})
 
 
-def test_the_newest_message_is_found(store):
-    assert store.arrivals.newest() is None
+def test_the_newest_message_and_the_moves_of_cursors_are_found(store):
+    assert store.arrivals.signs() == {}
     put(store, "a", 20.0)
     put(store, "b", 10.0)
-    assert store.arrivals.newest() == Arrival("a", 20.0)
+    assert store.arrivals.signs() == {ANY: [Arrival("a", 20.0)]}
+    store.cursors.ensure("orders", 5.0)
+    assert store.arrivals.signs() == {ANY: [Arrival("a", 20.0)], "orders": [Arrival("5.0", 5.0)]}
+    store.cursors.acknowledge("orders", {"a": 20.0}, 6.0)
+    assert store.arrivals.signs()["orders"] == [Arrival("6.0", 6.0)]
+
+
+def test_the_failure_of_a_message_is_found_by_who_asks_for_it(store):
+    failed = StatusEvent(message_id="ours", status="failed", recipient_id=ANN)
+    store.add([failed, StatusEvent(message_id="other", status="delivered", recipient_id=ANN)], 20.0)
+    keys = [Key("ours", 0.0, True), Key("other", 0.0, True), Key("ours", 30.0, True)]
+    assert store.arrivals.find(keys) == {"ours": [Arrival("ours", 20.0, True)]}
+    assert store.arrivals.find([Key("ours", 0.0)]) == {}
+
+
+def test_a_wait_for_replies_does_not_see_a_failure_that_another_one_waits_for():
+    assert Wait(("ours",)).take([Arrival("ours", 20.0, True)]) == []
+    assert Wait(("ours",), with_failures=True).take([Arrival("ours", 20.0, True)]) != []
 
 
 def test_a_thousand_keys_are_one_statement(store):
@@ -68,24 +85,25 @@ def test_a_thousand_keys_are_one_statement(store):
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     put(store, "a", 10.0)
     statements.clear()
-    store.arrivals.find([(f"{number}", 0.0) for number in range(1000)])
+    store.arrivals.find([Key(f"{number}", 0.0, True) for number in range(1000)])
     assert len([one for one in statements if "SELECT" in one]) == 1
 
 
 def test_sqlite_finds_them_by_the_indexes(tmp_path: Path) -> None:
     with closing(Store(f"sqlite:///{tmp_path}/store.sqlite")) as store:
-        store.arrivals.find([(ANN, 0.0)])
+        store.arrivals.find([Key(ANN, 0.0)])
         statements: list[str] = []
         event.listen(
             store._database._open(), "before_cursor_execute", lambda *args: statements.append(args[2])
         )
-        store.arrivals.find([(ANN, 0.0)])
+        store.arrivals.find([Key(ANN, 0.0)])
     query = next(one for one in statements if "WITH waits" in one)
     with closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
         rows = connection.execute("EXPLAIN QUERY PLAN " + query, ("[]",) * query.count("?"))
         plan = " ".join(row[3] for row in rows)
     for name in ("d360_inbox_reply_to", "d360_inbox_sender", "d360_inbox_sender_user_id"):
         assert f"USING INDEX {name} " in plan or f"USING COVERING INDEX {name} " in plan
+    assert "SEARCH s USING INDEX sqlite_autoindex_d360_message_statuses_1 (message_id=? AND status=?)" in plan
     assert "SCAN i" not in plan
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_d360.store import Store
+from airflow_provider_d360.store.question_lists import QuestionSelection
 from airflow_provider_d360.store.questions import OPEN, Person, Question
 
 ANN = "4915112345678"
@@ -44,7 +45,8 @@ def test_a_new_question_of_a_task_cancels_its_older_one_and_no_other(store):
     for name, place in [("old", {}), ("other task", {"task_id": "x"}), ("other index", {"map_index": 3})]:
         store.questions.ensure(question(name, **place))
     store.questions.ensure(question("new"))
-    states = {one.id: one.state for one in store.questions.recent(since=0.0)}
+    names = ("old", "other task", "other index", "new")
+    states = {name: store.questions.find(name).state for name in names}
     assert states == {"old": "cancelled", "other task": OPEN, "other index": OPEN, "new": OPEN}
 
 
@@ -109,17 +111,49 @@ def test_a_purge_deletes_what_expired_long_ago_with_its_people(store):
     store.questions.ensure(question("old", task_id="a"))
     store.questions.ensure(question("new", task_id="b", expires_at=2e9))
     assert store.purge(1000.0, 0.0)["questions"] == 1
-    assert [one.id for one in store.questions.recent(since=0.0)] == ["new"]
+    assert (store.questions.find("old"), store.questions.count()) == (None, 1)
     query = "SELECT DISTINCT question_id FROM d360_question_people"
     left = store._database.read(lambda connection: connection.exec_driver_sql(query).scalars().all())
     assert left == ["new"]
 
 
-def test_recent_questions_come_newest_first(store):
+def listed(store, now=150.0, **options):
+    selection = QuestionSelection(options.pop("since", 0.0), options.pop("dag_ids", None))
+    return [(state, one.id) for state, one in store.question_lists.recent(selection, now, **options)]
+
+
+def test_questions_are_listed_newest_first_with_their_people(store):
     for number in range(3):
         store.questions.ensure(
             question(f"q{number}", task_id=str(number), asked_at=float(number), dag_id=f"d{number}")
         )
-    assert [one.id for one in store.questions.recent(since=1.0)] == ["q2", "q1"]
-    assert [one.id for one in store.questions.recent(since=0.0, dag_ids=["d0"])] == ["q0"]
-    assert [one.id for one in store.questions.recent(since=0.0, limit=1)] == ["q2"]
+    assert listed(store) == [("waiting", "q2"), ("waiting", "q1"), ("waiting", "q0")]
+    assert listed(store, since=1.0, before=2.0) == [("waiting", "q1")]
+    assert listed(store, dag_ids=["d0", "d9"]) == [("waiting", "q0")]
+    assert listed(store, dag_ids=[]) == []
+    assert listed(store, limit=1) == [("waiting", "q2")]
+    assert store.question_lists.dag_ids(1.0) == {"d1", "d2"}
+    [(_, first), *_] = store.question_lists.recent(QuestionSelection(0.0), 150.0)
+    assert [person.masked for person in first.people] == ["49…78", "DE…1"]
+
+
+def test_a_question_whose_time_is_over_is_listed_as_expired_also_before_its_task_knows(store):
+    for name, expires_at in (("open", 200.0), ("over", 140.0), ("answered", 140.0)):
+        store.questions.ensure(question(name, task_id=name, expires_at=expires_at))
+    store.questions.close("answered", "answered", {}, 120.0)
+    everything = QuestionSelection(0.0)
+    assert store.question_lists.counts(everything, 150.0) == {"waiting": 1, "expired": 1, "answered": 1}
+    assert listed(store, state="expired") == [("expired", "over")]
+    assert listed(store, state="waiting") == [("waiting", "open")]
+    assert listed(store, state="nonsense") == []
+
+
+def test_questions_of_airflow_that_nobody_answered_end_when_their_time_is_over(store):
+    for name, kind in (("theirs", "hitl"), ("ours", "ask")):
+        store.questions.ensure(question(name, task_id=name, kind=kind))
+    store.questions.expire(199.0)
+    assert store.questions.find("theirs").is_open
+    store.questions.expire(201.0)
+    ended = store.questions.find("theirs")
+    assert (ended.state, ended.people[0].number) == ("expired", None)
+    assert store.questions.find("ours").is_open  # its task ends it, and decides what that means

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
-import signal
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer, Webhook
@@ -28,7 +26,6 @@ USERNAME, PASSWORD = "d360", "a-password-for-deliveries"
 ANN = "4915177700044"
 QUESTION = "A canary that only its recipient may read"
 ANSWER = "Another canary that nobody asked for"
-WAITING = 6  # questions that wait while processes are killed
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +124,31 @@ def test_airflows_own_question_is_answered_in_airflow_and_the_phone_is_told(airf
     airflow._checked("PATCH", path, {"chosen_options": ["Wait"]})
     assert airflow.wait_for_end("conversation_hitl", run_id) == "success"
     emulator.tap(question.message_id, "Deploy")
-    airflow.wait(
-        lambda: [one for one in emulator.sent if "has been settled already" in json.dumps(one.body)],
-        "the person to be told",
-        120,
-    )
+    airflow.wait(lambda: told(emulator), "the person to be told", 120)
     assert chosen(airflow, run_id) == ["Wait"]
+
+
+@pytest.mark.parametrize("phone_is_ahead_seconds", [0.0, 0.5])
+def test_airflows_own_question_answered_in_both_at_the_same_moment_has_one_answer(
+    airflow, emulator, phone_is_ahead_seconds
+):
+    run_id, question = hitl_question(airflow, emulator)
+    told_before = told(emulator)
+    path = f"/dags/conversation_hitl/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+    emulator.tap(question.message_id, "Deploy")
+    time.sleep(phone_is_ahead_seconds)
+    in_airflow = airflow._request("PATCH", path, {"chosen_options": ["Wait"]}).status_code
+    assert airflow.wait_for_end("conversation_hitl", run_id) == "success"
+    if chosen(airflow, run_id) == ["Deploy"]:  # the phone was faster, and Airflow says so to the other one
+        assert in_airflow in (400, 409)
+        assert told(emulator) == told_before
+    else:
+        assert (chosen(airflow, run_id), in_airflow) == (["Wait"], 200)
+        airflow.wait(lambda: told(emulator) == told_before + 1, "the person to be told", 120)
+
+
+def told(emulator: Emulator) -> int:
+    return sum("has been settled already" in json.dumps(one.body) for one in emulator.sent)
 
 
 def test_messages_are_read_once_under_a_cursor(airflow, emulator):
@@ -143,59 +159,6 @@ def test_messages_are_read_once_under_a_cursor(airflow, emulator):
     read = [airflow.xcom("conversation_reading", run_id, "receive") for run_id in runs]
     assert [message["text"] for message in read[0]] == [f"{ANSWER} {number}" for number in range(5)]
     assert read[1] == []
-
-
-def test_questions_that_wait_while_everything_is_killed_are_all_answered_once(airflow, emulator):
-    """Kill the triggerer and the API server, with the receiver in it, and start them again."""
-    runs = [airflow.start_run("conversation_asking") for _ in range(WAITING)]
-    questions = {run_id: question_of(airflow, emulator, run_id) for run_id in runs}
-    for run_id in runs:
-        wait_for_state(airflow, "conversation_asking", run_id, "ask", {"deferred"})
-    killed = kill(airflow, ["triggerer", "api-server"])
-    assert killed >= 2
-    for number, run_id in enumerate(runs):
-        emulator.tap(questions[run_id].message_id, ("Deploy", "Wait")[number % 2])
-    restart(airflow, ["triggerer", "api-server"])
-    assert {wait_for_end(airflow, run_id) for run_id in runs} == {"success"}
-    answers = [airflow.xcom("conversation_asking", run_id, "ask") for run_id in runs]
-    assert answers == ["yes", "no"] * (WAITING // 2)
-    assert {run_id: asked(emulator, run_id) for run_id in runs} == dict.fromkeys(runs, 1)
-
-
-def asked(emulator: Emulator, run_id: str) -> int:
-    return sum(run_id in json.dumps(one.body) for one in emulator.sent)
-
-
-def wait_for_end(airflow: RealAirflow, run_id: str) -> str:
-    """Wait for the end of a run, while the API server may still be starting."""
-    deadline = time.monotonic() + 300
-    while True:
-        try:
-            return airflow.wait_for_end("conversation_asking", run_id, 300)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1)
-
-
-def kill(airflow: RealAirflow, components: list[str]) -> int:
-    """Kill processes of components with SIGKILL; return how many."""
-    killed = 0
-    for process in session_of(airflow.leader):
-        try:
-            line = " ".join(process.cmdline())
-        except psutil.NoSuchProcess:
-            continue
-        if any(f"airflow {name}" in line or name.replace("-", "_") in line for name in components):
-            process.send_signal(signal.SIGKILL)
-            killed += 1
-    return killed
-
-
-def restart(airflow: RealAirflow, components: list[str]) -> None:
-    """Start components that `standalone` does not start again."""
-    for name in components:
-        airflow._start(airflow._stack, airflow.home / f"{name}.log", name)
 
 
 def test_neither_logs_nor_airflows_database_hold_number_question_or_password(airflow):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset, AssetWatcher, task
 
 from airflow_provider_d360.notifications.hitl import D360HITLNotifier
 from airflow_provider_d360.operators.inbox import D360ReceiveMessagesOperator
 from airflow_provider_d360.operators.questions import D360AskOperator
+from airflow_provider_d360.triggers.inbox import D360InboxTrigger
 
 with DAG("conversation_asking", schedule=None):
     D360AskOperator(
@@ -17,6 +21,22 @@ with DAG("conversation_asking", schedule=None):
         choices={"yes": "Deploy", "no": "Wait"},
         wait_timeout=600,
     )
+
+with DAG("conversation_many", schedule=None):
+
+    @task
+    def people(dag_run: Any = None) -> list[str]:
+        return list(dag_run.conf["people"])
+
+    # A worker may be killed as well, while it resumes: with its scheduler, or for want of an API server.
+    D360AskOperator.partial(
+        task_id="ask",
+        question="Deploy?",
+        choices={"yes": "Deploy", "no": "Wait"},
+        wait_timeout=7200,
+        retries=5,
+        retry_delay=timedelta(seconds=1),
+    ).expand(to=people())
 
 with DAG("conversation_hitl", schedule=None):
     HITLOperator(
@@ -28,3 +48,9 @@ with DAG("conversation_hitl", schedule=None):
 
 with DAG("conversation_reading", schedule=None):
     D360ReceiveMessagesOperator(task_id="receive", cursor="system", kinds=["text"])
+
+burst = Asset(
+    "whatsapp_burst", watchers=[AssetWatcher(name="inbox", trigger=D360InboxTrigger(cursor="burst"))]
+)
+with DAG("conversation_burst", schedule=[burst], max_active_runs=1):
+    D360ReceiveMessagesOperator(task_id="receive", cursor="burst", limit=100, with_numbers=True)

@@ -1,0 +1,180 @@
+"""The page of questions: who was asked what is waited for, and what came of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import Request, Response
+
+from airflow_provider_d360.pages.access import may_read_inbox, permitted
+from airflow_provider_d360.pages.addresses import dag_path_of, page_path, task_path_of
+from airflow_provider_d360.pages.filters import PERIODS, instant, storable
+from airflow_provider_d360.pages.inbox import text_of
+from airflow_provider_d360.pages.navigation import QUESTIONS, around
+from airflow_provider_d360.pages.rendering import render
+from airflow_provider_d360.pages.routing import REFRESH_SECONDS, Pages
+from airflow_provider_d360.store import Store
+from airflow_provider_d360.store.question_lists import WAITING, QuestionSelection
+from airflow_provider_d360.store.questions import Question
+
+_DAY_SECONDS = 86_400
+_DEFAULT_DAYS = 7
+_PAGE_ROWS = 100
+_MOST_PEOPLE = 5
+_SUGGESTIONS = 500
+_ORDER = (
+    WAITING,
+    "undelivered",
+    "disagreed",
+    "invalid",
+    "expired",
+    "answered",
+    "settled elsewhere",
+    "cancelled",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """
+    The filters of the list.
+
+    :param days: How far it goes back.
+    :param dag: Part of a DAG's id.
+    :param state: A state.
+    """
+
+    days: int = _DEFAULT_DAYS
+    dag: str = ""
+    state: str = ""
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> _Chosen:
+        """Read filters from an address. What makes no sense is left out."""
+        return cls(
+            days=next((days for days in PERIODS if str(days) == query.get("days")), _DEFAULT_DAYS),
+            dag=storable(query.get("dag", "").strip()),
+            state=storable(query.get("state", "")),
+        )
+
+    def path(self, before: float | None = None, **changes: str | int) -> str:
+        """Return the address of the list, with filters that differ."""
+        new = replace(self, **changes)  # type: ignore[arg-type]  # the fields are str and int
+        days = None if new.days == _DEFAULT_DAYS else new.days
+        return page_path(
+            "questions", query={"days": days, "dag": new.dag, "state": new.state, "before": before}
+        )
+
+
+def add_routes(pages: Pages) -> None:
+    """
+    Add the route.
+
+    :param pages: The pages.
+    """
+
+    @pages.router.get("/questions")
+    async def questions(request: Request, user: GetUserDep) -> Response:
+        chosen, before = _Chosen.read(request.query_params), instant(request.query_params.get("before"))
+        return await pages.show(lambda store: _list(store, chosen, before, user))
+
+
+def _list(store: Store, chosen: _Chosen, before: float | None, user: Any) -> Response:
+    """Show the questions of the DAGs that the user may read."""
+    now, lists = time.time(), store.question_lists
+    since = now - chosen.days * _DAY_SECONDS
+    dag_ids = permitted(lists.dag_ids(since), user)
+    part = chosen.dag.lower()
+    selection = QuestionSelection(since, [dag_id for dag_id in dag_ids if part in dag_id.lower()])
+    counts = lists.counts(selection, now)
+    found = lists.recent(selection, now, state=chosen.state or None, before=before, limit=_PAGE_ROWS + 1)
+    shown = found[:_PAGE_ROWS]
+    texts = _texts(store, [question for _, question in shown]) if may_read_inbox(user) else None
+    return render(
+        "questions.html",
+        **around(QUESTIONS, user),
+        refresh=REFRESH_SECONDS if before is None else None,
+        rows=[_row(state, question, texts, now) for state, question in shown],
+        counts={name: counts[name] for name in sorted(counts, key=_place)},
+        chosen=chosen,
+        periods=PERIODS,
+        longest=max(PERIODS),
+        suggestions=dag_ids[:_SUGGESTIONS],
+        nothing=_describe(chosen),
+        first=before is None,
+        here=chosen.path(before),
+        form=page_path("questions"),
+        all=_Chosen().path(),
+        link=chosen.path,
+        older=_older([question for _, question in found]),
+        now=now,
+    )
+
+
+def _row(state: str, question: Question, texts: Mapping[str, str] | None, now: float) -> dict[str, Any]:
+    outcome = question.outcome or {}
+    masked = [person.masked for person in question.people]
+    return {
+        "question": question,
+        "state": state,
+        "people": masked[:_MOST_PEOPLE],
+        "more_people": len(masked[_MOST_PEOPLE:]),
+        "needed": question.spec.get("needed", 1),
+        "answer": _answer(question, texts) if state == "answered" else None,
+        "answered_by": [masked[place] for place in outcome.get("people", ()) if place < len(masked)],
+        "left_seconds": question.expires_at - now if state == WAITING else None,
+        "dag_link": dag_path_of(question.dag_id),
+        "task_link": task_path_of(question.dag_id, question.run_id, question.task_id, question.map_index),
+    }
+
+
+def _answer(question: Question, texts: Mapping[str, str] | None) -> tuple[str, bool]:
+    """
+    Return the answer, and whether these are its words: a choice, or a text for who may read the inbox.
+
+    A text that a purge has deleted, or that is not for this user, is named by its kind.
+    """
+    outcome, kind = question.outcome or {}, str(question.spec.get("answer", "text"))
+    if kind == "choice":
+        titles = {str(key): str(title) for key, title in question.spec.get("choices", ())}
+        value = str(outcome.get("value"))
+        return titles.get(value, value), True
+    words = next((texts[one] for one in outcome.get("messages", ()) if texts and texts.get(one)), None)
+    return (words, True) if words else (f"A {kind}", False)
+
+
+def _texts(store: Store, questions: Sequence[Question]) -> dict[str, str]:
+    """Read the free answers, by the ids of their messages."""
+    ids = [
+        one
+        for question in questions
+        if question.spec.get("answer") in ("text", "number", "date")
+        for one in (question.outcome or {}).get("messages", ())
+    ]
+    return {message.message_id: text_of(message.content) for message in store.inbox.find(ids)}
+
+
+def _describe(chosen: _Chosen) -> str:
+    """Say what is filtered, for a list that shows nothing."""
+    parts = [
+        f"with the state {chosen.state!r}" if chosen.state else "",
+        f"by a Dag like {chosen.dag!r}" if chosen.dag else "",
+    ]
+    return f"Nothing was asked {' '.join(filter(None, parts))} in the {PERIODS[chosen.days]}."
+
+
+def _older(found: list[Question]) -> float | None:
+    """Say where the next page begins: what was asked in the same instant must not fall between two pages."""
+    if len(found) <= _PAGE_ROWS:
+        return None
+    first, next_at = found[0].asked_at, found[_PAGE_ROWS].asked_at
+    return next_at if next_at == first else math.nextafter(next_at, math.inf)
+
+
+def _place(state: str) -> tuple[int, str]:
+    return (_ORDER.index(state) if state in _ORDER else len(_ORDER), state)
