@@ -21,7 +21,13 @@ from airflow_provider_d360.conversations.payloads import read_payload
 from airflow_provider_d360.conversations.spec import Spec
 from airflow_provider_d360.sending.flows import send
 from airflow_provider_d360.sending.sender import Sender
-from airflow_provider_d360.transport.airflow_api import AirflowApi, TaskPlace, Verdict
+from airflow_provider_d360.store import StoreError
+from airflow_provider_d360.transport.airflow_api import (
+    AirflowApi,
+    AirflowUnavailableError,
+    TaskPlace,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_d360.hooks.d360 import D360Hook
@@ -60,7 +66,7 @@ class Desk:
 
     def serve(self) -> None:
         """
-        Serve all taps that were not served.
+        Serve all taps that were not served. One that cannot be served holds up no other one.
 
         :raises Exception: Airflow, 360dialog or the store does not work now. What was not served is served
             the next time.
@@ -68,14 +74,20 @@ class Desk:
         now = time.time()
         self._store.cursors.ensure(CURSOR, now)
         self._store.cursors.skip(CURSOR, now - _OLDEST_SECONDS)
-        while True:
-            taps = self._store.inbox.unread(CURSOR, limit=_AT_ONCE, kinds=TAPS)
-            for message in taps:
-                self._serve(message)
-                read = {message.message_id: message.received_at}
-                self._store.cursors.acknowledge(CURSOR, read, time.time())
-            if len(taps) < _AT_ONCE:
-                return
+        last: InboxMessage | None = None
+        failure: Exception | None = None
+        while taps := self._store.inbox.unread(CURSOR, limit=_AT_ONCE, after=last, kinds=TAPS):
+            for last in taps:
+                try:
+                    self._serve(last)
+                except (AirflowUnavailableError, StoreError):  # the next tap would fail as well
+                    raise
+                except Exception as error:  # noqa: BLE001 - of one connection, or of one message
+                    failure = failure or error
+                else:
+                    self._store.cursors.acknowledge(CURSOR, {last.message_id: last.received_at}, time.time())
+        if failure is not None:
+            raise failure
 
     def _serve(self, message: InboxMessage) -> None:
         payload = read_payload(read_content(message.type, message.content).payload)
