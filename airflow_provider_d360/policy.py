@@ -88,13 +88,14 @@ def _unharmed() -> Iterator[None]:
     """Log an error, once: an alert that is missing is better than a DAG that is."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - of Airflow or of the configuration; its text may hold values
         problem = type(error).__name__
         if problem not in _problems:
             _problems.add(problem)
-            log.exception(
-                "A DAG or task gets no WhatsApp alert, because of a %s. It works as before.", problem
-            )
+            from airflow_provider_d360.api.privacy import explain
+
+            text = "A DAG or task gets no WhatsApp alert, because of a %s. It works as before."
+            log.error(text, explain(error))
 
 
 def _is_left_out(task: BaseOperator, settings: AlertSettings) -> bool:

@@ -56,7 +56,8 @@ class Watch:
     async def load(self) -> None:
         """Read the held messages that wait for a verdict, and beat for the first time."""
         held = await asyncio.to_thread(self._store.campaign_results.held, self._campaign.key)
-        self.held.update(held)
+        now = time.time()  # no message was held later than now, unless a clock was wrong
+        self.held.update({message_id: min(at, now) for message_id, at in held.items()})
         await self._beat()
         is_hopeless = self.held and max(self.held.values()) < time.time() - LONGEST_HELD_SECONDS
         if is_hopeless and len(self.held) >= MOST_HELD:

@@ -14,9 +14,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_d360.api import codes
-from airflow_provider_d360.api.errors import request_error
+from airflow_provider_d360.api.errors import D360Error, request_error
+from airflow_provider_d360.api.privacy import file_error
 from airflow_provider_d360.campaigns.sources import open_path, parquet_module
 from airflow_provider_d360.campaigns.thresholds import figures
+from airflow_provider_d360.store import StoreError
 
 if TYPE_CHECKING:
     from airflow_provider_d360.store import Store
@@ -73,6 +75,7 @@ def write_report(store: Store, campaign: Campaign, path: Any) -> int:
     :param campaign: The campaign.
     :param path: A ``.csv``, ``.jsonl`` or ``.parquet`` file, locally or in an object storage.
     :raises D360RequestError: when it is none of these.
+    :raises OSError: when it cannot be written.
     """
     file = open_path(path)
     kind = PurePosixPath(str(file)).suffix.lower()
@@ -87,8 +90,14 @@ def write_report(store: Store, campaign: Campaign, path: Any) -> int:
             people += 1
             yield _line(person)
 
-    writer(file, lines())
-    return people
+    try:
+        writer(file, lines())
+        return people
+    except (D360Error, StoreError):
+        raise
+    except Exception as error:  # noqa: BLE001 - any file system's; its text may hold a private path
+        problem = file_error(error)
+    raise problem
 
 
 def _line(person: Person) -> dict[str, Any]:

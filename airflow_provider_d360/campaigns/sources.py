@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import PurePosixPath
 from typing import Any
 
-from airflow_provider_d360.api.errors import request_error
+from airflow_provider_d360.api.errors import D360Error, D360UnavailableError, ErrorDetail, request_error
+from airflow_provider_d360.api.privacy import explain, readable
 from airflow_provider_d360.campaigns.audience import InvalidRowError
 
 _AT_ONCE = 2000
@@ -28,6 +29,7 @@ def read_rows(audience: Any, to_column: str) -> Rows:
         an object storage; or ``{"sql": "SELECT …", "conn_id": "…"}``.
     :param to_column: The column that numbers of a list are read as.
     :raises D360RequestError: when it is nothing of these, or cannot be read here.
+    :raises D360UnavailableError: when its storage or database does not work now.
     """
     if isinstance(audience, Mapping):
         return _query(audience)
@@ -82,19 +84,33 @@ def _file(audience: Any) -> Rows:
 
 
 def _readable(rows: Rows) -> Rows:
-    """Explain what a retry cannot help against. Other errors of an object storage may pass."""
+    """Explain errors without what they quote: what a retry cannot help against, and what may pass."""
     try:
         yield from rows
         return
+    except D360Error:
+        raise
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        problem = error.strerror or type(error).__name__
+        failure = _unreadable(readable(error.strerror or "") or type(error).__name__)
     except UnicodeDecodeError:
-        problem = "it is not UTF-8"
+        failure = _unreadable("it is not UTF-8")
     except csv.Error as error:
-        problem = f"it is no CSV: {error}"
-    raise request_error(
+        failure = _unreadable(f"it is no CSV: {error}")
+    except ValueError as error:  # of pyarrow
+        failure = _unreadable(explain(error))
+    except Exception as error:  # noqa: BLE001 - any object storage's
+        failure = _unavailable(f"The file of the audience cannot be read: {explain(error)}")
+    raise failure
+
+
+def _unreadable(problem: str) -> D360Error:
+    return request_error(
         f"The file of the audience cannot be read: {problem}", "Correct the file or its path."
     )
+
+
+def _unavailable(problem: str) -> D360Error:
+    return D360UnavailableError(ErrorDetail(problem))
 
 
 def open_path(path: Any) -> Any:
@@ -137,6 +153,11 @@ def _csv(path: Any) -> Rows:
         csv.field_size_limit(_LONGEST_FIELD)
         header = file.readline()
         names = next(csv.reader([header], delimiter=_delimiter(header)), [])
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise request_error(
+                f"The file of the audience has two columns {twice[0]!r}",
+                "Give each column a name of its own.",
+            )
         for row in csv.reader(file, delimiter=_delimiter(header)):
             if not row:
                 continue
@@ -157,7 +178,7 @@ def _jsonl(path: Any) -> Rows:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = None
             yield row if isinstance(row, dict) else InvalidRowError("the line is no JSON object")
 
@@ -173,6 +194,33 @@ def _query(audience: Mapping[str, Any]) -> Rows:
     sql, conn_id = audience.get("sql"), audience.get("conn_id")
     if not isinstance(sql, str) or not isinstance(conn_id, str) or len(audience) > 2:
         raise request_error("audience is a dict without sql and conn_id", "Give both, and nothing else.")
+    return _queried(conn_id, sql)
+
+
+def _queried(conn_id: str, sql: str) -> Rows:
+    """Yield the rows of a query. What a driver says may quote the statement, values or the password."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from airflow_provider_d360.compat import AirflowNotFoundException
+    from airflow_provider_d360.store.problems import Problem, describe, problem_of
+
+    may_pass = True
+    try:
+        yield from _rows_of(conn_id, sql)
+        return
+    except (D360Error, AirflowNotFoundException):
+        raise
+    except SQLAlchemyError as error:
+        problem, may_pass = describe(error), problem_of(error) in (Problem.BUSY, Problem.BLOCKED)
+    except Exception as error:  # noqa: BLE001 - any driver's, or of a secrets backend
+        problem = explain(error)
+    problem = f"The query of the audience failed: {problem}"
+    raise (
+        _unavailable(problem) if may_pass else request_error(problem, "Correct the query or its connection.")
+    )
+
+
+def _rows_of(conn_id: str, sql: str) -> Rows:
     from airflow.sdk import BaseHook
 
     connection = BaseHook.get_connection(conn_id)
@@ -194,25 +242,17 @@ def _query(audience: Mapping[str, Any]) -> Rows:
 def _streamed(connection: Any, sql: str) -> Rows:
     """Query a database whose driver the store has, too; PostgreSQL keeps the rows on the server."""
     from sqlalchemy import create_engine
-    from sqlalchemy.exc import SQLAlchemyError
 
     from airflow_provider_d360.store.configured import store_url
     from airflow_provider_d360.store.engines import with_driver
-    from airflow_provider_d360.store.problems import describe
 
     engine = create_engine(with_driver(store_url(connection)), hide_parameters=True)
     try:
         with engine.connect() as database:
             rows = database.execution_options(yield_per=_AT_ONCE).exec_driver_sql(sql).mappings()
             yield from (dict(row) for row in rows)
-        return
-    except SQLAlchemyError as error:
-        problem = describe(error)
     finally:
         engine.dispose()
-    raise request_error(
-        f"The query of the audience failed: {problem}", "Correct the query or its connection."
-    )
 
 
 def _fetched(connection: Any, sql: str) -> Rows:

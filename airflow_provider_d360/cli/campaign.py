@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
+from airflow_provider_d360.campaigns.verdicts import is_rate
 from airflow_provider_d360.cli.command import Command
 from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, with_store
 
@@ -71,7 +72,7 @@ def campaign(args: argparse.Namespace) -> int:
 def _wrong_call(args: argparse.Namespace) -> str | None:
     if args.action != "list" and not args.campaign:
         return f"Name the campaign: campaign {args.action} CAMPAIGN"
-    if args.action == "slow" and not (args.rate and args.rate > 0):
+    if args.action == "slow" and (args.rate is None or not is_rate(args.rate)):
         return "Give a rate of more than 0 messages per second: campaign slow CAMPAIGN --rate 10"
     if args.action == "settle" and not args.outcome:
         return "Say whether they were sent: campaign settle CAMPAIGN --as sent, or --as not-sent"

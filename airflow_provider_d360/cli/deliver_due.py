@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_d360.cli.command import Command
+from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, with_store
+
+if TYPE_CHECKING:
+    from airflow_provider_d360.alerts.deliverer import Delivered
+    from airflow_provider_d360.store import Store
+
+WRONG_CALL = 2
 
 _EPILOG = """\
 Exit codes:
   0  everything that was due is sent, or there was nothing
   1  some alerts could not be sent, and are tried again
-  2  the store cannot be used
+  2  the command was called wrongly
+  9  the store cannot be used
 """
 _ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "--seconds": {
@@ -32,23 +41,22 @@ def run(args: argparse.Namespace) -> int:
 
     :param args: The arguments of the command line.
     """
-    from airflow_provider_d360.compat import OldSQLAlchemyError
-
+    if not 0 < args.seconds < math.inf:
+        print("Give a number of seconds above 0: deliver-due --seconds 50", file=sys.stderr)
+        return WRONG_CALL
     try:
-        from airflow_provider_d360.alerts.deliverer import deliver_due
-        from airflow_provider_d360.store import StoreError
-        from airflow_provider_d360.store.configured import configured_store
-    except OldSQLAlchemyError as error:
-        print(error, file=sys.stderr)
-        return 2
-    try:
-        with closing(configured_store()) as store:
-            delivered = deliver_due(store, time.monotonic() + args.seconds)
-    except (StoreError, ValueError) as error:
-        print(f"The store cannot be used: {error}", file=sys.stderr)
-        return 2
+        delivered = with_store(partial(_deliver, args.seconds))
+    except NoStoreError as error:
+        print(f"The store cannot be used. {error}", file=sys.stderr)
+        return NO_STORE
     print(f"{delivered.sent} sent, {delivered.kept} kept, {delivered.dropped} given up")
     return 1 if delivered.kept else 0
+
+
+def _deliver(seconds: float, store: Store) -> Delivered:
+    from airflow_provider_d360.alerts.deliverer import deliver_due
+
+    return deliver_due(store, time.monotonic() + seconds)
 
 
 COMMAND = Command(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import os
+import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 INVALID = 1
 WRONG_CALL = 2
 
+_PRIVATE = 0o600
 _COLUMNS = ("number", "scope", "reason", "since", "source")
 _ACTIONS = ("add", "remove", "list", "import", "export")
 _EPILOG = """
@@ -34,7 +37,7 @@ actions:
   list             show the list; numbers are masked
   import FILE      add the people of a CSV file: a column number, and scope and reason if you like;
                    or one number a line. If one row is wrong, none is added.
-  export FILE      write the list to a CSV file with whole numbers
+  export FILE      write the list to a CSV file with whole numbers, which nobody else may read
   In place of FILE, - is the standard input or output.
 
 exit codes:
@@ -191,7 +194,7 @@ def _export(store: Store, path: str, output: TextIO) -> None:
             file = (
                 output
                 if path == "-"
-                else stack.enter_context(Path(path).open("w", newline="", encoding="utf-8"))
+                else stack.enter_context(open(path, "w", newline="", encoding="utf-8", opener=_private))
             )
             writer = csv.writer(file)
             writer.writerow(_COLUMNS)
@@ -201,6 +204,14 @@ def _export(store: Store, path: str, output: TextIO) -> None:
     else:
         return
     raise _InvalidError(problem)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that nobody else may read: it holds whole numbers."""
+    file = os.open(path, flags, _PRIVATE)
+    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(file).st_mode):
+        os.fchmod(file, _PRIVATE)
+    return file
 
 
 def _exported(one: Suppression) -> tuple[str, ...]:

@@ -10,6 +10,10 @@ from airflow_provider_d360.transport.airflow_api import AirflowApi
 from airflow_provider_d360.urls import base_url
 
 
+class AirflowAccountError(ValueError):
+    """The connection of ``[d360] airflow_conn_id`` lacks something. It quotes nothing."""
+
+
 def is_account_configured() -> bool:
     """Return whether answers can go back to Airflow."""
     return bool(_conn_id())
@@ -20,7 +24,7 @@ def configured_account(get_connection: Callable[[str], Any]) -> AirflowApi | Non
     Return Airflow's API with the bot's account; None without ``[d360] airflow_conn_id``.
 
     :param get_connection: Returns the connection with an id.
-    :raises ValueError: The connection has no user or no password, or nobody says where Airflow is.
+    :raises AirflowAccountError: The connection has no user or no password, or nobody says where Airflow is.
     """
     conn_id = _conn_id()
     if not conn_id:
@@ -28,7 +32,7 @@ def configured_account(get_connection: Callable[[str], Any]) -> AirflowApi | Non
     connection = get_connection(conn_id)
     url = _url(connection)
     if not connection.login or not connection.password or not url:
-        raise ValueError(
+        raise AirflowAccountError(
             f"Connection {conn_id!r} of [d360] airflow_conn_id needs a host, unless [api] base_url is set, a "
             "login and a password"
         )

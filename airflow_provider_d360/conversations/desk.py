@@ -22,7 +22,13 @@ from airflow_provider_d360.conversations.payloads import read_payload
 from airflow_provider_d360.conversations.spec import Spec
 from airflow_provider_d360.sending.flows import send
 from airflow_provider_d360.sending.sender import Sender
-from airflow_provider_d360.transport.airflow_api import AirflowApi, TaskPlace, Verdict
+from airflow_provider_d360.store import StoreError
+from airflow_provider_d360.transport.airflow_api import (
+    AirflowApi,
+    AirflowUnavailableError,
+    TaskPlace,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_d360.hooks.d360 import D360Hook
@@ -62,7 +68,7 @@ class Desk:
 
     def serve(self) -> None:
         """
-        Serve everything that was not served.
+        Serve everything that was not served. What cannot be served holds up nothing else.
 
         :raises Exception: Airflow, 360dialog or the store does not work now. What was not served is served
             the next time.
@@ -71,18 +77,25 @@ class Desk:
         self._store.cursors.ensure(CURSOR, now)
         self._store.cursors.skip(CURSOR, now - _OLDEST_SECONDS)
         self._store.questions.expire(now)
-        while True:
-            answers = self._store.inbox.unread(CURSOR, limit=_AT_ONCE, answers_only=True)
-            served: dict[str, float] = {}
+        last: InboxMessage | None = None
+        failure: Exception | None = None
+        while answers := self._store.inbox.unread(CURSOR, limit=_AT_ONCE, after=last, answers_only=True):
             self._quoted.clear()
+            served: dict[str, float] = {}
             try:
-                for message in answers:
-                    self._serve(message)
-                    served[message.message_id] = message.received_at
+                for last in answers:
+                    try:
+                        self._serve(last)
+                    except (AirflowUnavailableError, StoreError):  # the next one would fail as well
+                        raise
+                    except Exception as error:  # noqa: BLE001 - of one connection, or of one message
+                        failure = failure or error
+                    else:
+                        served[last.message_id] = last.received_at
             finally:
                 self._store.cursors.acknowledge(CURSOR, served, time.time())
-            if len(answers) < _AT_ONCE:
-                return
+        if failure is not None:
+            raise failure
 
     def _serve(self, message: InboxMessage) -> None:
         question = self._find_question(message)

@@ -17,6 +17,7 @@ from airflow_provider_d360.tasks.private_fields import RenderingError
 if TYPE_CHECKING:
     from airflow_provider_d360.conversations.progress import Due
     from airflow_provider_d360.conversations.spec import Spec
+    from airflow_provider_d360.hooks.d360 import D360Hook
 
 _LONGEST_BODY = 1024
 _LONGEST_WAIT_SECONDS = 7 * 86_400.0
@@ -100,8 +101,7 @@ class D360HITLNotifier(TextNotifier):
         spec = _spec(task, link, self.settled_text)
         body = _body(task, link)
         if spec is None:
-            for person in people:
-                hook.send(person, body)
+            _send_to_all(hook, people, body)
             return
         wait_seconds = _wait_seconds(task)
         with closing(configured_store()) as store:
@@ -135,6 +135,18 @@ class D360HITLNotifier(TextNotifier):
             return write_question(body, spec, payloads, "Choose")
 
         return write
+
+
+def _send_to_all(hook: D360Hook, people: Sequence[str], body: str) -> None:
+    """Send a text to everybody, and raise the first error afterwards."""
+    failure: D360Error | None = None
+    for person in people:
+        try:
+            hook.send(person, body)
+        except D360Error as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def _spec(task: Any, link: str, settled_text: str | None) -> Spec | None:

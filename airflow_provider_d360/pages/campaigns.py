@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from airflow_provider_d360.campaigns.progress import Progress
 from airflow_provider_d360.campaigns.reporting import summarize
+from airflow_provider_d360.campaigns.verdicts import is_rate
 from airflow_provider_d360.pages.access import NoticeError, permitted, read_form
 from airflow_provider_d360.pages.addresses import page_path
 from airflow_provider_d360.pages.filters import storable
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 _MOST = 100
 _SIGNALS = {"pause": "pause", "resume": "run", "slow": "run", "stop": "stop"}
-_FASTEST = 10_000.0
 
 
 def add_routes(pages: Pages) -> None:
@@ -134,4 +134,4 @@ def _rate(text: str | None) -> float | None:
         rate = float(text or "")
     except ValueError:
         return None
-    return rate if 0 < rate <= _FASTEST else None
+    return rate if is_rate(rate) else None

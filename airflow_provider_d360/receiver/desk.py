@@ -8,7 +8,8 @@ from functools import cached_property, partial
 from typing import Any
 
 from airflow_provider_d360.api.errors import D360Error
-from airflow_provider_d360.conversations.airflow_account import configured_account
+from airflow_provider_d360.api.privacy import explain
+from airflow_provider_d360.conversations.airflow_account import AirflowAccountError, configured_account
 from airflow_provider_d360.conversations.desk import Desk
 from airflow_provider_d360.hooks.d360 import D360Hook
 from airflow_provider_d360.receiver.background import Background
@@ -49,9 +50,9 @@ def background_desk(store: Store, get_connection: Callable[[str], Any]) -> Backg
 
 
 def _report(error: Exception) -> None:
-    is_own = isinstance(error, D360Error | StoreError | AirflowUnavailableError | ValueError)
+    is_own = isinstance(error, D360Error | StoreError | AirflowUnavailableError | AirflowAccountError)
     log.error(
         "A tap could not be served, and is tried again in %.0f s: %s",
         RETRY_SECONDS,
-        error if is_own and not isinstance(error, UnicodeError) else type(error).__name__,
+        error if is_own else explain(error),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from airflow_provider_d360.store.campaign_rows import CAMPAIGN_ROWS, RowState
 from airflow_provider_d360.store.campaigns import CAMPAIGNS
 from airflow_provider_d360.store.database import Database
 from airflow_provider_d360.store.opt_outs import SUPPRESSIONS
-from airflow_provider_d360.store.rows import chunks
+from airflow_provider_d360.store.rows import CLOCK_SKEW_SECONDS, chunks
 from airflow_provider_d360.store.statuses import STATUSES
 
 _REACHED = (RowState.INTENDED, RowState.ACCEPTED, RowState.HELD, RowState.UNKNOWN)
@@ -124,7 +125,7 @@ class CampaignResults:
                 query = select(rows.person).where(
                     rows.campaign.in_(keys),
                     rows.person.in_(chunk),
-                    rows.at >= since,
+                    rows.at.between(since, time.time() + CLOCK_SKEW_SECONDS),
                     rows.state.in_([state.value for state in _REACHED]),
                 )
                 found.update(connection.execute(query).scalars())

@@ -34,7 +34,7 @@ from airflow_provider_d360.store.campaign_rows import (
 )
 from airflow_provider_d360.store.database import Database
 from airflow_provider_d360.store.migrations import METADATA
-from airflow_provider_d360.store.rows import Row, count_rows, delete_rows
+from airflow_provider_d360.store.rows import Row, correct_future, count_rows, delete_rows
 
 CAMPAIGNS = Table(
     "d360_campaigns",
@@ -244,8 +244,10 @@ class Campaigns:
         Delete campaigns that were planned before a time, with their rows, and return how many.
 
         :param older_than: In Unix seconds.
-        :param now: The time, in Unix seconds; not used, as campaigns of a wrong clock are old one day.
+        :param now: The time, in Unix seconds; later ones were written while a clock was wrong.
         """
+        correct_future(self._database, CAMPAIGNS, ["at"], now)
+        correct_future(self._database, CAMPAIGN_ROWS, ["at", "due_at"], now)
         query = select(CAMPAIGNS.c.key).where(CAMPAIGNS.c.at < older_than)
         keys = self._database.read(lambda connection: connection.execute(query).scalars().all())
         for key in keys:

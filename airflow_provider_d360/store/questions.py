@@ -27,7 +27,13 @@ from sqlalchemy import (
 
 from airflow_provider_d360.store.database import Database
 from airflow_provider_d360.store.migrations import METADATA
-from airflow_provider_d360.store.rows import Insert, correct_future, count_rows, delete_rows
+from airflow_provider_d360.store.rows import (
+    CLOCK_SKEW_SECONDS,
+    FIRST_TIME,
+    Insert,
+    count_rows,
+    delete_rows,
+)
 
 QUESTIONS = Table(
     "d360_questions",
@@ -275,11 +281,20 @@ class Questions:
         :param older_than: In Unix seconds.
         :param now: The time, in Unix seconds; later ones were written while a clock was wrong.
         """
-        correct_future(self._database, QUESTIONS, ["asked_at"], now)
+        self._correct_future(now)
         deleted = delete_rows(self._database, QUESTIONS, QUESTIONS.c.expires_at < older_than)
         orphans = PEOPLE.c.question_id.not_in(select(QUESTIONS.c.id))
         delete_rows(self._database, PEOPLE, orphans)
         return deleted
+
+    def _correct_future(self, now: float) -> None:
+        """Let a question that was asked while a clock was ahead expire as long after now as it was to."""
+        columns = QUESTIONS.c
+        values = {"asked_at": now, "expires_at": columns.expires_at - columns.asked_at + now}
+        is_wrong = columns.asked_at > now + CLOCK_SKEW_SECONDS
+        if now >= FIRST_TIME:
+            statement = update(QUESTIONS).where(is_wrong).values(values)
+            self._database.write(lambda connection: connection.execute(statement).rowcount)
 
 
 def read_questions(connection: Connection, question_ids: Sequence[str]) -> list[Question]:

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import requests
+
+    _Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
 log = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 20.0
+_DOES_NOT_WORK = "Airflow's API at [d360] airflow_conn_id does not work"
 _SKEW_SECONDS = 60.0  # a request that was made so long after its question is another one; clocks differ
 
 
@@ -116,6 +121,7 @@ class AirflowApi:
         """Return the status and the JSON of a response; log in when that is needed."""
         import requests
 
+        problem: str | None
         try:
             if self._token is None:
                 self._token = self._log_in()
@@ -125,39 +131,53 @@ class AirflowApi:
                 response = self._send(method, path, body)
             status = response.status_code
             data = response.json() if status == 200 else {}
-        except (requests.RequestException, ValueError, KeyError) as error:
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
             problem = type(error).__name__  # its text may hold the address or the token
         else:
-            if status < 500 and status != 429:
+            if (problem := _problem(status)) is None:
                 return status, data if isinstance(data, dict) else {}
-            problem = f"HTTP {status}"
-        raise AirflowUnavailableError(f"Airflow's API at [d360] airflow_conn_id does not work: {problem}")
+        raise AirflowUnavailableError(f"{_DOES_NOT_WORK}: {problem}")
 
     def _send(self, method: str, path: str, body: Any) -> requests.Response:
+        return self._call(method, path, body, self._authorized)
+
+    def _authorized(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+    def _log_in(self) -> str:
+        body = {"username": self.username, "password": self.password}
+        response = self._call("POST", "/auth/token", body, _unchanged)
+        problem = _problem(response.status_code)
+        if response.status_code in (401, 403):
+            problem = "it refuses the login and password of the connection"
+        if problem is not None:
+            raise AirflowUnavailableError(f"{_DOES_NOT_WORK}: {problem}")
+        return str(response.json()["access_token"])
+
+    def _call(self, method: str, path: str, body: Any, auth: _Auth) -> requests.Response:
+        """Send a request. With ``auth``, requests does not look for credentials in ``.netrc``."""
         import requests
 
-        headers = {"Authorization": f"Bearer {self._token}"}
         return requests.request(
             method,
             self.base_url + path,
             json=body,
-            headers=headers,
+            auth=auth,
             timeout=_TIMEOUT_SECONDS,
             allow_redirects=False,
         )
 
-    def _log_in(self) -> str:
-        import requests
 
-        response = requests.post(
-            f"{self.base_url}/auth/token",
-            json={"username": self.username, "password": self.password},
-            timeout=_TIMEOUT_SECONDS,
-            allow_redirects=False,
-        )
-        if response.status_code >= 400:
-            raise requests.HTTPError(f"HTTP {response.status_code}")
-        return str(response.json()["access_token"])
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _problem(status: int) -> str | None:
+    """Return why a response says nothing about the request; None if it does."""
+    if 300 <= status < 400:
+        return f"HTTP {status}, it is elsewhere. Give the whole address, with https:// and path"
+    return f"HTTP {status}" if status >= 500 or status == 429 else None
 
 
 def _verdict(status: int) -> Verdict:

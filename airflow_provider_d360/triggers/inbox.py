@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 import weakref
 from collections.abc import AsyncIterator, Sequence
@@ -84,6 +85,8 @@ class D360InboxTrigger(BaseEventTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         check_cursor(cursor)
         self.cursor = cursor
+        if not 0 <= float(repeat_seconds) < math.inf:
+            raise ValueError(f"repeat_seconds is {repeat_seconds!r}; give a number of seconds, such as 300")
         self.repeat_seconds = max(float(repeat_seconds), _POLL_SECONDS)
         self._wanted = Filter(tuple(numbers), tuple(kinds), tuple(keywords), pattern, button_prefix)
 

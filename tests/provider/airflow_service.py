@@ -24,6 +24,7 @@ class AirflowService:
         self.url = ""
         self.token = "token-0"
         self.logins = 0
+        self.redirects = 0  # the status, while the address is another one
         self.down = 0  # how many more requests are answered with 503
         self.loses = 0  # of how many more answers the response is lost
         self.forbidden = False
@@ -56,6 +57,8 @@ class AirflowService:
         if self.down:
             self.down -= 1
             return 503, {}
+        if self.redirects:
+            return self.redirects, {}
         if path == "/auth/token":
             return self._log_in(body)
         found = PATH.fullmatch(path)

@@ -343,5 +343,21 @@ def test_the_command_says_when_the_store_cannot_be_used(monkeypatch, capsys):
     from airflow_provider_d360.cli import main
 
     monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", "/nowhere/at/all.sqlite")
-    assert main(["deliver-due"]) == 2
+    assert main(["deliver-due"]) == 9
     assert "The store cannot be used" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-1"])
+def test_the_command_refuses_a_time_in_which_nothing_would_be_sent_or_nothing_would_end(capsys, seconds):
+    from airflow_provider_d360.cli import main
+
+    assert main(["deliver-due", f"--seconds={seconds}"]) == 2
+    assert "above 0" in capsys.readouterr().err
+
+
+def test_the_command_says_when_the_connection_of_the_store_is_missing(monkeypatch, capsys):
+    from airflow_provider_d360.cli import main
+
+    monkeypatch.setenv("AIRFLOW__D360__STORE_CONN_ID", "nobody_has_this")
+    assert main(["deliver-due"]) == 9
+    assert "Its connection is missing" in capsys.readouterr().err

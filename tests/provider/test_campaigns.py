@@ -609,6 +609,8 @@ def test_the_command_lists_shows_and_controls_campaigns(emulator, capsys):
         (("stop", "winter"), 1),
         (("pause",), 2),
         (("slow", "spring"), 2),
+        (("slow", "spring", "--rate", "nan"), 2),
+        (("slow", "spring", "--rate", "inf"), 2),
         (("list",), 0),
     ],
 )
@@ -674,6 +676,37 @@ def test_a_file_that_cannot_be_read_is_told(emulator, tmp_path, content, problem
     with pytest.raises(AirflowFailException, match=f"The file of the audience cannot be read: .*{problem}"):
         plan(str(path))
     assert with_store(lambda store: store.campaigns.find("spring")) is None
+
+
+def test_a_column_that_is_there_twice_is_not_read_as_one_of_both(emulator, tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text("to,name,to\n+4915100000001,Ann,+4915100000002\n")
+    with pytest.raises(AirflowFailException, match="two columns 'to'"):
+        plan(str(path))
+
+
+def test_a_line_that_is_nested_without_end_is_a_bad_row(emulator, tmp_path):
+    path = tmp_path / "people.jsonl"
+    lines = ["[" * 200_000, *map(json.dumps, people(2))]
+    path.write_text("\n".join(lines))
+    plan(str(path), on_invalid_row="skip")
+    send()
+    assert got(emulator) == expected(people(2))
+
+
+def test_messages_that_were_held_while_the_clock_was_wrong_are_not_waited_for_until_then(
+    emulator, monkeypatch
+):
+    real, year = time.time, 365 * 86_400.0
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", lambda: real() + 10 * year)
+        plan(people(150))
+        emulator.hold_template("promo")
+        with pytest.raises(TaskDeferred):
+            send(batch=20)
+    with pytest.raises(TaskDeferred) as deferred:
+        send(batch=20)
+    assert deferred.value.trigger.until < real() + 86_400.0
 
 
 def test_messages_of_campaigns_are_counted(emulator, seen):

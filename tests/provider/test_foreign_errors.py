@@ -1,6 +1,7 @@
 """Errors and log lines of other libraries quote values: paths, statements, ids. None of them may get out."""
 
 import asyncio
+import json
 import logging
 import sqlite3
 import traceback
@@ -8,18 +9,23 @@ from typing import TYPE_CHECKING, cast
 
 import jinja2
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseHook
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import ProgrammingError as SQLProgrammingError
 
+from airflow_provider_d360 import policy
 from airflow_provider_d360.api.endpoints import health
+from airflow_provider_d360.api.errors import D360Error, D360RequestError
 from airflow_provider_d360.api.hosting import ON_PREMISE
+from airflow_provider_d360.campaigns.reporting import write_report
+from airflow_provider_d360.campaigns.sources import read_rows
 from airflow_provider_d360.emulator.message_ids import new_message_id
 from airflow_provider_d360.hooks import connections
 from airflow_provider_d360.hooks.d360 import D360Hook
 from airflow_provider_d360.messages import document, text
 from airflow_provider_d360.notifications.d360 import D360Notifier
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
+from airflow_provider_d360.receiver import desk
 from airflow_provider_d360.sending.media import download_media, upload_media
 from airflow_provider_d360.sensors.messages import D360MessageStatusSensor
 from airflow_provider_d360.store.database import StoreUnavailableError
@@ -290,3 +296,110 @@ def test_a_trigger_raises_its_own_error_when_the_look_up_fails(monkeypatch, capl
     everything = shown(caught.value, caplog, capsys)
     assert "cannot be looked up" in everything
     assert [one for one in PRIVATE if one in everything] == []
+
+
+# Sources of a campaign's audience
+
+
+class Driver:
+    """A database of another provider, whose errors quote what they like."""
+
+    def __init__(self, place, error):
+        self.place, self.error = place, error
+
+    def get_hook(self):
+        if self.place == "hook":
+            raise self.error
+        return self
+
+    conn_type, run = "mysql", None
+
+    def get_conn(self):
+        if self.place == "login":
+            raise self.error
+        return self
+
+    def cursor(self):
+        return self
+
+    def execute(self, sql):
+        if self.place == "query":
+            raise self.error
+
+    def fetchmany(self, count):
+        raise self.error
+
+    def close(self):
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("place", ["hook", "login", "query", "rows"])
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+def test_the_database_of_an_audience_quotes_no_value(monkeypatch, caplog, capsys, place, foreign):
+    monkeypatch.setattr(BaseHook, "get_connection", lambda conn_id: Driver(place, foreign))
+    with pytest.raises(D360Error, match="The query of the audience failed") as caught:
+        list(read_rows({"sql": f"SELECT '{TEXT}'", "conn_id": "shop"}, "to"))
+    assert [one for one in PRIVATE if one in shown(caught.value, caplog, capsys)] == []
+
+
+@pytest.mark.parametrize("extra", [f'"{TEXT}"', f"{{{TEXT}"])
+def test_a_connection_that_is_none_to_a_database_quotes_no_value(monkeypatch, caplog, capsys, extra):
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "postgres", "extra": extra}))
+    with pytest.raises(D360Error, match="The query of the audience failed") as caught:
+        list(read_rows({"sql": "SELECT 1", "conn_id": "shop"}, "to"))
+    assert [one for one in PRIVATE if one in shown(caught.value, caplog, capsys)] == []
+
+
+class Storage:
+    """A path in an object storage that fails."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __str__(self):
+        return "s3://people.csv"
+
+    def open(self, *args, **options):
+        raise self.error
+
+
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+def test_the_storage_of_an_audience_quotes_no_value(caplog, capsys, foreign):
+    with pytest.raises(D360Error, match="The file of the audience cannot be read") as caught:
+        list(read_rows(Storage(foreign), "to"))
+    assert [one for one in PRIVATE if one in shown(caught.value, caplog, capsys)] == []
+
+
+def test_a_parquet_file_that_is_none_is_told_without_its_content(tmp_path, caplog, capsys):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    path = tmp_path / f"{NUMBER}.parquet"
+    path.write_bytes(TEXT.encode() * 10)
+    with pytest.raises(D360RequestError, match="The file of the audience cannot be read") as caught:
+        list(read_rows(str(path), "to"))
+    assert [one for one in PRIVATE if one in shown(caught.value, caplog, capsys)] == []
+
+
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+def test_the_storage_of_a_report_quotes_no_value(caplog, capsys, foreign):
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - of which class, the storage decides
+        write_report(None, None, Storage(foreign))
+    assert [one for one in PRIVATE if one in shown(caught.value, caplog, capsys)] == []
+
+
+# Policies, desk
+
+
+def test_a_policy_logs_no_foreign_text(monkeypatch, caplog, capsys):
+    monkeypatch.setattr(policy, "_problems", set())
+    monkeypatch.setattr(policy, "alert_settings", raising(KeyError(f"{TEXT} {NUMBER}")))
+    policy.dag_policy(DAG("etl", schedule=None))
+    seen = shown(None, caplog, capsys)
+    assert "gets no WhatsApp alert, because of a KeyError" in seen
+    assert [one for one in PRIVATE if one in seen] == []
+
+
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+def test_the_desk_logs_no_foreign_text(caplog, capsys, foreign):
+    for error in (foreign, ValueError(f"invalid literal for int() with base 10: '{NUMBER}'")):
+        desk._report(error)
+    assert [one for one in PRIVATE if one in shown(None, caplog, capsys)] == []

@@ -1,6 +1,7 @@
 """Questions of Airflow's own operators on the phone, their answers, and answers that come late."""
 
 import json
+import os
 import time
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from airflow.exceptions import TaskDeferred
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param
 
+from airflow_provider_d360.api.errors import D360UnavailableError
 from airflow_provider_d360.api.events import read_events
 from airflow_provider_d360.conversations import desk as desks
 from airflow_provider_d360.conversations.airflow_account import configured_account
@@ -19,7 +21,12 @@ from airflow_provider_d360.notifications.hitl import D360HITLNotifier
 from airflow_provider_d360.operators.questions import D360ApprovalOperator, D360AskOperator
 from airflow_provider_d360.store.configured import configured_store
 from airflow_provider_d360.store.question_lists import QuestionSelection
-from airflow_provider_d360.transport.airflow_api import AirflowUnavailableError
+from airflow_provider_d360.transport.airflow_api import (
+    AirflowApi,
+    AirflowUnavailableError,
+    TaskPlace,
+    Verdict,
+)
 from tests.provider.airflow_service import PASSWORD, USER, serve_airflow
 from tests.provider.inboxes import ANN, BOB, EVE, arrive, context, deliver
 
@@ -507,3 +514,61 @@ def test_a_purge_keeps_nothing_for_the_desk(store, caplog):
     arrive(store, "old", received_at=time.time() - 40 * 86_400)
     assert store.inbox.purge(time.time() - 30 * 86_400, time.time()) == 1
     assert "keeps" not in caplog.text
+
+
+# Airflow's API
+
+
+def test_a_token_is_not_replaced_by_credentials_of_a_netrc_file(
+    emulator, store, service, monkeypatch, tmp_path
+):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    api = AirflowApi(service.url, USER, PASSWORD)
+    ask(service)
+    place = TaskPlace("dag", "run", "approve", -1)
+    assert api.answer(place, "Deploy", time.time(), "note") is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_an_address_that_redirects_is_not_taken_for_a_refusal(emulator, store, service, desk, status):
+    ask(service)
+    tap(emulator, store, "Deploy")
+    service.redirects = status
+    with pytest.raises(AirflowUnavailableError, match=f"HTTP {status}.*whole address"):
+        desk.serve()
+    assert told(emulator) == []
+    service.redirects = 0
+    desk.serve()
+    assert service.detail["chosen_options"] == ["Deploy"]
+
+
+def test_a_login_that_airflow_refuses_is_named(service):
+    api = AirflowApi(service.url, USER, "wrong")
+    with pytest.raises(AirflowUnavailableError, match="refuses the login and password"):
+        api.answer(TaskPlace("dag", "run", "approve", -1), "Deploy", time.time(), "note")
+
+
+def test_a_tap_whose_connection_is_gone_holds_up_no_other_one(emulator, store, service, desk, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_OLD", os.environ["AIRFLOW_CONN_D360_DEFAULT"])
+    service.ask(["Deploy", "Wait"], time.time() - 0.5)
+    notify(hitl(), d360_conn_id="old")
+    notify(hitl(), to=BOB, try_number=2)  # who taps on the first try is told that it does not count any more
+    tap(emulator, store, "Deploy", 0)
+    tap(emulator, store, "Deploy")
+    monkeypatch.delenv("AIRFLOW_CONN_OLD")
+    with pytest.raises(D360UnavailableError):
+        desk.serve()
+    assert service.detail["chosen_options"] == ["Deploy"]
+
+
+def test_a_link_reaches_the_others_although_one_cannot_be_reached(
+    emulator, store, service, monkeypatch, caplog, capsys
+):
+    monkeypatch.setenv("AIRFLOW__D360__AIRFLOW_CONN_ID", "")
+    emulator.reject(131026, to=ANN)
+    notify(hitl(), [ANN, BOB])
+    assert [sent.to for sent in emulator.sent] == [BOB]
+    assert "The question was not sent on WhatsApp" in caplog.text + "".join(capsys.readouterr())

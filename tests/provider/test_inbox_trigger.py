@@ -215,3 +215,9 @@ def test_other_queues_are_not_ours():
 def test_an_address_that_names_no_cursor_is_an_error(queue):
     with pytest.raises(ValueError, match="d360://cursor"):
         D360MessageQueueProvider().trigger_kwargs(queue)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0])
+def test_a_time_that_is_none_is_refused(seconds):
+    with pytest.raises(ValueError, match="repeat_seconds"):
+        D360InboxTrigger(cursor="orders", repeat_seconds=seconds)

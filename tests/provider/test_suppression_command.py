@@ -182,3 +182,14 @@ def test_airflow_has_the_command(store, tmp_path):
     assert added.returncode == 0
     assert added.stdout.endswith("On the list now: 1.\n")  # after what Airflow itself prints
     assert kept(store) == [(NUMBER, "all", "cli", None)]
+
+
+def test_a_file_with_whole_numbers_may_be_read_by_nobody_else(store, tmp_path, capsys):
+    run(capsys, "add", f"+{NUMBER}")
+    new, old = tmp_path / "new.csv", tmp_path / "old.csv"
+    old.write_text("of yesterday")
+    old.chmod(0o644)
+    for file in (new, old):
+        assert run(capsys, "export", str(file))[0] == 0
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert NUMBER in file.read_text()

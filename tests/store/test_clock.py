@@ -8,10 +8,13 @@ import pytest
 
 from airflow_provider_d360.api.events import MessageEvent, StatusEvent
 from airflow_provider_d360.api.notices import Level, NoticeEvent
+from airflow_provider_d360.store.campaign_rows import Outcome, RowState
 from airflow_provider_d360.store.clock import ClockError
 from airflow_provider_d360.store.configured import purge
 from tests.store.entries import counts, entry, record
 from tests.store.test_alerts import send
+from tests.store.test_campaigns import claim, planned, take
+from tests.store.test_questions import question
 
 HOUR, DAY = 3600.0, 86_400.0
 YEAR = 365 * DAY
@@ -208,3 +211,42 @@ def test_a_status_of_the_wrong_time_does_not_hide_a_newer_one(store):
     store.add([StatusEvent("a", "sent", now + 10 * YEAR)], now + 10 * YEAR)
     store.add([StatusEvent("a", "delivered", now)], now)
     assert store.statuses.current(["a"])["a"].status == "delivered"
+
+
+def test_somebody_who_wrote_while_the_clock_was_wrong_has_no_open_window_for_years(store):
+    now = time.time()
+    for at in (now - 2 * DAY, now + 10 * YEAR):
+        store.add([MessageEvent(str(at), "text", sender="4915112345678")], at)
+    assert store.inbox.last_from("4915112345678") == now - 2 * DAY
+
+
+def test_a_question_of_the_wrong_time_ends_and_its_numbers_go(store, monkeypatch):
+    ahead = time.time() + 10 * YEAR
+    store.questions.ensure(question("ahead", asked_at=ahead, expires_at=ahead + DAY))
+    store.questions.ensure(question("now", asked_at=time.time(), expires_at=time.time() + DAY, task_id="x"))
+    purge(store, 30)
+    found = store.questions.find("ahead")
+    assert found is not None
+    assert found.expires_at - found.asked_at == pytest.approx(DAY)
+    assert found.asked_at == pytest.approx(time.time(), abs=60)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 32 * DAY)
+    assert purge(store, 30)["questions"] == 2
+
+
+def test_a_campaign_of_the_wrong_time_keeps_nobody_from_getting_others_and_goes(store, monkeypatch):
+    real, ahead = time.time, 10 * YEAR
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", lambda: real() + ahead)
+        key = planned(store, 3)
+        lease = take(store, key)
+        claim(store, lease, limit=2)
+        later = Outcome(2, RowState.POSTPONED, due_at=time.time() + HOUR)
+        store.campaign_senders.conclude(lease, [Outcome(1, RowState.ACCEPTED, "wamid.1"), later])
+        store.campaign_senders.release(lease)
+    assert store.campaign_results.reached(["p1"], real() - 30 * DAY) == set()
+    purge(store, 30)
+    assert claim(store, take(store, key)) == [2, 3]
+    monkeypatch.setenv("AIRFLOW__D360__LEDGER_RETENTION_DAYS", "30")
+    monkeypatch.setattr(time, "time", lambda: real() + 32 * DAY)
+    assert purge(store, 30)["campaigns"] == 1
