@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_d360 import metrics
 from airflow_provider_d360.alerts import queue
+from airflow_provider_d360.alerts.announcements import announce_as_configured
 from airflow_provider_d360.alerts.content import AlertContent
 from airflow_provider_d360.alerts.deliverer import Fate, deliver_due, prepare, settle
 from airflow_provider_d360.alerts.delivery import Outcome, adeliver, deliver
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LEAST_SECONDS = 3.0  # to send an alert that waited long for its turn at the store
+_ANNOUNCE_SECONDS = 5.0  # another service takes the announcement
 _SUMMARY_SECONDS = 6.0  # to send a summary after waiting for it: Airflow ends a callback after 20
 
 
@@ -128,6 +130,8 @@ def _send(plan: Plan, content: AlertContent, ends: float) -> Flow[Sending]:
     if due is None:
         return Sending(outcomes)
     fate: Fate | None = yield Work(partial(_settle, due, content, outcomes))
+    if fate is Fate.OUT:  # perhaps for hours: by a key that has expired
+        yield Work(_announce)
     return Sending(outcomes, is_kept=fate in (Fate.OUT, Fate.KEPT))
 
 
@@ -137,6 +141,11 @@ def _settle(due: DueAlert, content: AlertContent, outcomes: Sequence[Outcome]) -
     except queue.QueueUnavailableError as problem:
         log.warning("What became of an alert could not be written down, so it may be sent again. %s", problem)
         return None
+
+
+def _announce() -> None:
+    with suppress(queue.QueueUnavailableError):
+        queue.use(announce_as_configured, _ANNOUNCE_SECONDS)
 
 
 def _give_back(due: DueAlert, content: AlertContent) -> None:

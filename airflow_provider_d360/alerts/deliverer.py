@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from airflow_provider_d360 import metrics
 from airflow_provider_d360.alerts.alert import summary
+from airflow_provider_d360.alerts.announcements import announce_as_configured, note_key
 from airflow_provider_d360.alerts.content import AlertContent
 from airflow_provider_d360.alerts.delivery import Outcome, PreparedAlert, deliver
 from airflow_provider_d360.alerts.outcomes import backup_of, judge
@@ -79,6 +80,7 @@ def deliver_due(store: Store, ends: float) -> Delivered:
         fates[fate] += 1
         if fate is Fate.OUT:
             out.add(due.conn_id)
+    announce_as_configured(store)
     return Delivered(fates[Fate.SENT], fates[Fate.KEPT] + fates[Fate.OUT], fates[Fate.GIVEN_UP])
 
 
@@ -100,13 +102,14 @@ def prepare(conn_id: str, content: AlertContent, at: float) -> PreparedAlert:
 
 def settle(store: Store, due: DueAlert, content: AlertContent, outcomes: Sequence[Outcome]) -> Fate:
     """
-    Write down what became of an alert, and return it.
+    Write down what became of an alert, and what that shows of its connection's key; return the former.
 
     :param store: The store.
     :param due: The alert, as it was claimed.
     :param content: Its content.
     :param outcomes: The response or the error for each of its recipients.
     """
+    note_key(store, due.conn_id, outcomes)
     result = judge(content, outcomes, due.attempts)
     if result.left is not None:
         store.alerts.postpone(due, time.time() + result.after_seconds, result.left.to_json())

@@ -34,10 +34,10 @@ class NoticeEvent:
     """
     A new state of a template, a number or an account. The newest one of a subject and kind counts.
 
-    :param about: ``template``, ``number`` or ``account``.
-    :param name: Which: a template's name and language, a number, an account's id.
+    :param about: ``template``, ``number`` or ``account``; ``connection`` for what our own requests show.
+    :param name: Which: a template's name and language, a number, an account's id, a connection's id.
     :param kind: What changed: ``status``, ``quality``, ``category``, ``limit``, ``name``, ``ban``,
-        ``restriction``, …
+        ``restriction``, ``key``, …
     :param state: The new state in WhatsApp's words, such as ``PAUSED``.
     :param level: How bad that is. A state that is not known counts as a warning.
     :param text: The reason, as WhatsApp states it; empty without one.
@@ -58,8 +58,8 @@ class NoticeEvent:
 
     @property
     def subject(self) -> str:
-        """What it is about, for people: a template by its name, a number or an account masked."""
-        shown = self.name if self.about == "template" else mask_number(self.name)
+        """What it is about, for people: a template or connection by its name, a number or account masked."""
+        shown = self.name if self.about in ("template", "connection") else mask_number(self.name)
         return f"{self.about} {shown}" if self.name else self.about
 
 
@@ -93,6 +93,17 @@ def read_notice(change: Mapping[str, object], account: object, time: object) -> 
         ends_at,
         change,
     )
+
+
+def key_notice(conn_id: str, *, is_accepted: bool) -> NoticeEvent:
+    """
+    Return what a response shows about the key of a connection: no webhook reports that one has expired.
+
+    :param conn_id: The Airflow connection.
+    :param is_accepted: Whether 360dialog accepts its key.
+    """
+    state, level = ("ACCEPTED", Level.OK) if is_accepted else ("REJECTED", Level.FAILED)
+    return NoticeEvent("connection", conn_id, "key", state, level)
 
 
 def explain_notice(about: str, subject: str, kind: str, state: str, details: str) -> ErrorDetail:
@@ -324,6 +335,8 @@ _REMEDIES: Mapping[tuple[str, str], str] = {
     ): "Fewer people can be written to within 24 hours. Look at the number in WhatsApp Manager.",
     ("number", "name"): "Choose another display name in WhatsApp Manager.",
     ("number", ""): "Look at the number in WhatsApp Manager.",
+    ("connection", "key"): "360dialog rejects the API key: it has expired, or belongs to another number. Put a "
+    "new one into the connection's password. Alerts are kept until then, for four hours by default.",
     (
         "account",
         "connection",

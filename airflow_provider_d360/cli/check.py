@@ -159,7 +159,8 @@ class _Examination:
         return state, f"the number is {health.can_send_message}{problems}"
 
     def notices(self) -> _Result:
-        return check_notices(self._template)
+        reports_health = self._hook.get_conn().settings.hosting.health is not None
+        return check_notices(self._hook.d360_conn_id, self._template, is_key_accepted=reports_health)
 
     def webhook(self) -> _Result:
         from airflow_provider_d360.operators.webhooks import without_secrets

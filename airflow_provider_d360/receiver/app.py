@@ -22,7 +22,7 @@ from airflow_provider_d360.api.inbound import TAPS
 from airflow_provider_d360.api.notices import NoticeEvent
 from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
 from airflow_provider_d360.receiver.admission import Admission
-from airflow_provider_d360.receiver.announcements import Announcer
+from airflow_provider_d360.receiver.announcements import background_announcer
 from airflow_provider_d360.receiver.background import Background
 from airflow_provider_d360.receiver.bodies import (
     DisconnectedError,
@@ -117,7 +117,7 @@ def routes(
     :param words: The words by which people opt out and in.
     :param desk: Serves answers that no task waits for, if anything does.
     """
-    announcer = Announcer(store, notify) if notify else None
+    announcer = background_announcer(store, notify) if notify else None
     receiver = Receiver(
         store,
         credentials,
@@ -175,7 +175,7 @@ class Receiver:
         *,
         max_body_bytes: int,
         address_header: str | None,
-        announcer: Announcer | None,
+        announcer: Background | None,
         measures: bool,
         words: Keywords,
         desk: Background | None,

@@ -6,12 +6,12 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.configuration import conf
 
 from airflow_provider_d360 import metrics
+from airflow_provider_d360.alerts.announcements import configured_notify
 from airflow_provider_d360.api.errors import D360Error
 from airflow_provider_d360.api.opt_outs import START_WORDS, STOP_WORDS, Keywords, keywords
 from airflow_provider_d360.api.privacy import explain
@@ -110,41 +110,6 @@ def _words(setting: str, defaults: Mapping[str, Sequence[str]]) -> list[str]:
         for word in words
         for each in (itertools.chain(*defaults.values()) if word.lower() == DEFAULT_WORDS else [word])
     ]
-
-
-def configured_notify() -> Callable[[str], object] | None:
-    """
-    Return what sends a text through the notifier of ``[d360] notice_notifier``; None if none is configured.
-
-    The notifier is imported and made when there is something to send. Each of its template fields may hold
-    ``{{ notice }}``.
-
-    :raises SettingsError: ``notice_notifier_kwargs`` is no JSON object.
-    """
-    path = conf.get("d360", "notice_notifier", fallback="").strip()
-    if not path:
-        return None
-    try:
-        kwargs = json.loads(conf.get("d360", "notice_notifier_kwargs", fallback="").strip() or "{}")
-    except ValueError:
-        kwargs = None
-    if "." not in path or not isinstance(kwargs, dict):
-        raise SettingsError(
-            "[d360] notice_notifier must be the import path of a notifier, and notice_notifier_kwargs a JSON "
-            'object with its arguments, such as {"text": "{{ notice }}"}'
-        )
-    return partial(_notify, path, kwargs)
-
-
-def _notify(path: str, kwargs: Mapping[str, Any], text: str) -> None:
-    from importlib import import_module
-
-    module, _, name = path.rpartition(".")
-    notifier = getattr(import_module(module), name)(**kwargs)
-    context = {"notice": text}
-    # Not by calling it: that logs what went wrong with all its text, and on Airflow 3.1 raises nothing.
-    notifier.render_template_fields(context)
-    notifier.notify(context)
 
 
 def configured_app() -> Starlette:

@@ -147,6 +147,9 @@ class Notices:
         # A lease that ends later than any could was written while a clock was wrong.
         is_due = (NOTICES.c.announce_at <= now) | (NOTICES.c.announce_at > now + LEASE_SECONDS)
         query = select(NOTICES).where(_is_wrong(now), is_due).order_by(NOTICES.c.at)
+        ids = query.with_only_columns(NOTICES.c.id)
+        if not self._database.read(lambda connection: connection.execute(ids).first()):
+            return []
 
         def work(connection: Connection) -> list[Notice]:
             rows = connection.execute(query.with_for_update(skip_locked=True)).mappings().all()

@@ -12,9 +12,10 @@ import pytest
 
 from airflow_provider_d360.api.notices import Level, NoticeEvent
 from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, Webhook
-from airflow_provider_d360.receiver.announcements import Announcer, describe_notices
+from airflow_provider_d360.alerts.announcements import configured_notify, describe_notices
+from airflow_provider_d360.receiver.announcements import background_announcer
 from airflow_provider_d360.receiver.app import create_app
-from airflow_provider_d360.receiver.settings import SettingsError, configured_app, configured_notify
+from airflow_provider_d360.receiver.settings import SettingsError, configured_app
 from airflow_provider_d360.store import Store
 from tests.receiver.doors import LOGIN, post, served, wait_until
 
@@ -24,6 +25,13 @@ TEMPLATE: dict[str, Any] = {
     "category": "UTILITY",
     "components": [{"type": "BODY", "text": "Hello"}],
 }
+CONNECTION = json.dumps(
+    {
+        "conn_type": "d360",
+        "password": "key",
+        "extra": {"webhook_username": "d360", "webhook_password": "secret"},
+    }
+)
 PAGER = "tests.receiver.pager.Pager"
 
 
@@ -89,7 +97,7 @@ def test_what_fails_is_tried_again_and_logged_without_its_text(
             raise OSError("https://hooks.example.com/token")
 
     store.add([event()], 40.0)
-    Announcer(store, notify).wake()
+    background_announcer(store, notify).wake()
     wait_until(lambda: len(texts) == 2)
     wait_until(lambda: not store.notices.claim(time.time() + 1000))
     assert "could not be announced: OSError" in caplog.text
@@ -103,7 +111,7 @@ def test_what_comes_while_one_is_announced_is_announced_next(store: Store) -> No
         texts.append(text)
         hangs.wait(60)
 
-    announcer = Announcer(store, notify)
+    announcer = background_announcer(store, notify)
     store.add([event(name="first")], 40.0)
     announcer.wake()
     wait_until(lambda: texts)
@@ -135,9 +143,7 @@ def pager(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_any_notifier_of_airflow_gets_the_text_where_its_arguments_say(
     pager: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    login = {"webhook_username": "d360", "webhook_password": "secret"}
-    connection = json.dumps({"conn_type": "d360", "password": "key", "extra": login})
-    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", connection)
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", CONNECTION)
     monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "store.sqlite"))
     with served(configured_app()) as port:
         connected(port).set_template_status("airflow_alert", "rejected", "INVALID_FORMAT")
@@ -173,9 +179,11 @@ def test_without_a_notifier_nobody_is_told() -> None:
 
 @pytest.mark.parametrize(("path", "kwargs"), [("Pager", "{}"), (PAGER, "[]"), (PAGER, "text=x")])
 def test_a_wrong_option_is_an_error_when_the_receiver_starts(
-    monkeypatch: pytest.MonkeyPatch, path: str, kwargs: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, path: str, kwargs: str
 ) -> None:
     monkeypatch.setenv("AIRFLOW__D360__NOTICE_NOTIFIER", path)
     monkeypatch.setenv("AIRFLOW__D360__NOTICE_NOTIFIER_KWARGS", kwargs)
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", CONNECTION)
+    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "store.sqlite"))
     with pytest.raises(SettingsError, match="notice_notifier_kwargs a JSON object"):
-        configured_notify()
+        configured_app()
