@@ -20,7 +20,7 @@ from scripts.ports import free_port
 
 LOGIN = {"Authorization": "Basic ZDM2MDpzZWNyZXQ="}  # d360:secret
 _ROOT = Path(__file__).parents[2]
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 
 
 @contextmanager
