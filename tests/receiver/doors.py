@@ -60,6 +60,7 @@ class Process:
                 return socket.create_connection(("127.0.0.1", self.port)).close()
             except OSError:
                 if time.monotonic() > deadline or self._process.poll() is not None:
+                    self.kill()
                     raise
             time.sleep(0.02)
 
