@@ -20,7 +20,7 @@ from scripts.ports import free_port
 
 LOGIN = {"Authorization": "Basic ZDM2MDpzZWNyZXQ="}  # d360:secret
 _ROOT = Path(__file__).parents[2]
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 
 
 @contextmanager
@@ -60,6 +60,7 @@ class Process:
                 return socket.create_connection(("127.0.0.1", self.port)).close()
             except OSError:
                 if time.monotonic() > deadline or self._process.poll() is not None:
+                    self.kill()
                     raise
             time.sleep(0.02)
 
