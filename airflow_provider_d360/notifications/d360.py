@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_d360.alerts import reading
@@ -17,6 +18,7 @@ from airflow_provider_d360.alerts.content import AlertContent
 from airflow_provider_d360.alerts.delivery import Message, read_recipients
 from airflow_provider_d360.alerts.queue import Options
 from airflow_provider_d360.alerts.senders import alert_key, alert_place
+from airflow_provider_d360.alerts.turns import in_turn
 from airflow_provider_d360.api.errors import D360Error
 from airflow_provider_d360.api.privacy import explain, mask_number, private_strings, short_id
 from airflow_provider_d360.compat import AirflowNotFoundException
@@ -198,9 +200,8 @@ class D360Notifier(TextNotifier):
 
     def _deliver(self, context: Context) -> Flow[dict[str, D360Error]]:
         """Send an alert, and return the errors of the recipients who were not reached."""
-        yield Work(_load)
-        ends = time.monotonic() + self.budget_seconds
-        what: Plan = yield Work(partial(self._plan, context))
+        what: Plan
+        what, ends = yield Work(partial(in_turn, _turns_file(), partial(self._prepare, context)))
         if reading.is_running(context):
             what = replace(what, helps=False)  # a task must not wait for the alerts of others
         sending = yield from carry_out(what, ends)
@@ -217,8 +218,13 @@ class D360Notifier(TextNotifier):
             self.log.warning("What did not go out is kept, and tried again for %g s", self.expires_seconds)
         return failures
 
+    def _prepare(self, context: Context) -> tuple[Plan, float]:
+        """Do all blocking work before sending; return what is to be sent, and when to end."""
+        _load()
+        ends = time.monotonic() + self.budget_seconds
+        return self._plan(context), ends
+
     def _plan(self, context: Context) -> Plan:
-        """Do all blocking work before sending."""
         if "deadline" in context:
             _mask_in_logs([self.to, self.backup, self.message])
         rendered, alert = self.rendered(context), _read(context)
@@ -253,9 +259,17 @@ def _mask_in_logs(arguments: object) -> None:
         mask_secret(secret)
 
 
+def _turns_file() -> Path:
+    from airflow.configuration import AIRFLOW_HOME
+
+    return Path(AIRFLOW_HOME, "d360.turns")
+
+
 def _load() -> None:
     """Import what takes long, before the time of the alert begins."""
     with suppress(Exception):  # without SQLAlchemy 2, alerts go out without the store
+        import phonenumbers  # noqa: F401
+
         import airflow_provider_d360.hooks.d360
         import airflow_provider_d360.store.configured  # noqa: F401
 

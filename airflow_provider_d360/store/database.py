@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import sqlite3
 import threading
 import time
@@ -28,7 +29,10 @@ from airflow_provider_d360.store.sqlite_file import DamagedFileError, SqliteFile
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_PAUSE_SECONDS = 0.05
+# The pause doubles, and is never quite the same: when hundreds of processes want a connection of a PostgreSQL
+# that has no more, each attempt costs the server a process.
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 2.0
 _ERRORS = (
     SQLAlchemyError,
     sqlite3.Error,
@@ -171,6 +175,7 @@ class Database:
 
     def _retry(self, attempt: Callable[[], T]) -> T:
         deadline = time.monotonic() + self._retry_seconds
+        pause = _FIRST_PAUSE_SECONDS
         recovered: set[Problem] = set()
         while True:
             try:
@@ -185,7 +190,9 @@ class Database:
                     failure = self._error(problem, error)
                     break
                 else:
-                    time.sleep(_PAUSE_SECONDS)
+                    left = deadline - time.monotonic()
+                    time.sleep(min(pause * random.uniform(0.5, 1.5), max(left, 0.0)))  # noqa: S311
+                    pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
         raise failure
 
     def _recover(self, problem: Problem, error: Exception) -> bool:

@@ -37,13 +37,17 @@ class _Worker:
             del work, outcome  # while it waits, nothing keeps a request and its key in memory
 
 
-def _outcome(worker: _Worker, seconds: float, slice_seconds: float) -> tuple[Any, BaseException | None]:
-    left = seconds
+def _outcome(
+    worker: _Worker, seconds: float, slice_seconds: float, progress: Callable[[], object]
+) -> tuple[Any, BaseException | None]:
+    left, last = seconds, progress()
     while True:
         try:
             return worker.outcomes.get(timeout=min(slice_seconds, left))
         except queue.Empty:
             left -= slice_seconds
+            if last != (last := progress()):
+                left = seconds
             if left <= 0:
                 raise
 
@@ -52,7 +56,12 @@ _idle: list[_Worker] = []
 os.register_at_fork(after_in_child=lambda: _idle.clear())  # threads stay with the parent
 
 
-def within(seconds: float, work: Callable[[], T], slice_seconds: float | None = None) -> T:
+def within(
+    seconds: float,
+    work: Callable[[], T],
+    slice_seconds: float | None = None,
+    progress: Callable[[], object] = lambda: None,
+) -> T:
     """
     Do blocking work with a time limit, and return its result.
 
@@ -60,6 +69,8 @@ def within(seconds: float, work: Callable[[], T], slice_seconds: float | None = 
     :param work: The work.
     :param slice_seconds: Count the limit in slices of this length: on a machine so busy that this process
         seldom runs, each slice takes longer, and so does the limit. By default, the clock alone counts.
+    :param progress: Returns how far the work has come: the limit begins anew when that has changed in a slice.
+        By default, it never does.
     :raises TimeoutError: when the limit is over.
     :raises Exception: what the work raises.
     """
@@ -70,7 +81,7 @@ def within(seconds: float, work: Callable[[], T], slice_seconds: float | None = 
     is_done = False
     try:
         worker.work.put(work)
-        result, error = _outcome(worker, seconds, slice_seconds or seconds)
+        result, error = _outcome(worker, seconds, slice_seconds or seconds, progress)
         is_done = True
     except queue.Empty:
         pass

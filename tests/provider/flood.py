@@ -1,5 +1,8 @@
 """
-Many processes that call the notifier at once: forked, because starting hundreds of them takes minutes.
+Many processes that call the notifier at once.
+
+They are forked from one that has imported what an alert needs: to start hundreds of interpreters that each import
+Airflow takes minutes, in which they come one after the other. So they meet at the store, and not while they import.
 
 ``python -m tests.provider.flood COUNT``: the store, the connection and Airflow are those of the environment.
 """
@@ -11,8 +14,13 @@ import sys
 import traceback
 from types import SimpleNamespace
 
+import psycopg2.extras  # type: ignore[import-untyped]  # noqa: F401
+import requests  # noqa: F401
+from airflow.sdk import BaseHook
+
 import airflow_provider_d360.hooks.d360
 import airflow_provider_d360.store.configured  # noqa: F401
+from airflow_provider_d360.api.recipients import canonical
 from airflow_provider_d360.notifications.d360 import D360Notifier
 
 TO = "4915112345689"
@@ -28,7 +36,9 @@ def fail(index: int) -> None:
 
 
 def main() -> int:
-    """Fork, let all of them begin at once, and return how many failed."""
+    """Import the rest, fork, let all of them begin at once, and return how many failed."""
+    canonical(TO)  # these two import more when they are first used
+    BaseHook.get_connection("d360_default")
     ready, gate = os.pipe(), os.pipe()
     children = []
     for index in range(int(sys.argv[1])):

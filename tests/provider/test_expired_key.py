@@ -18,7 +18,9 @@ from tests.provider.test_notifier import store as store_path
 
 __all__ = ["store_path"]
 
-SAID = "WhatsApp reports: Connection d360_default: key REJECTED. 360dialog rejects the API key: it has expired"
+SAID = (
+    "WhatsApp reports: Connection d360_default: key REJECTED. 360dialog rejects the API key: it has expired"
+)
 
 
 @pytest.fixture
@@ -41,7 +43,9 @@ def set_key(d360_emulator, monkeypatch):
     good = json.loads(d360_emulator.connection())
 
     def set_to(key):
-        monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", json.dumps({**good, "password": key or good["password"]}))
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_D360_DEFAULT", json.dumps({**good, "password": key or good["password"]})
+        )
 
     return set_to
 
@@ -100,7 +104,9 @@ def test_other_errors_say_nothing_about_the_key(d360_emulator, open_store, pages
 
 
 @pytest.mark.usefixtures("open_store")
-def test_the_check_shows_a_rejected_key_until_it_is_mended(open_store, set_key, capsys, monkeypatch, d360_emulator):
+def test_the_check_shows_a_rejected_key_until_it_is_mended(
+    open_store, set_key, capsys, monkeypatch, d360_emulator
+):
     set_key("expired")
     fail("run_A")
     assert cli.main(["check"]) == 4

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_d360.alerts.announcements import configured_notify, describe_notices
 from airflow_provider_d360.api.notices import Level, NoticeEvent
 from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, Webhook
-from airflow_provider_d360.alerts.announcements import configured_notify, describe_notices
 from airflow_provider_d360.receiver.announcements import background_announcer
 from airflow_provider_d360.receiver.app import create_app
 from airflow_provider_d360.receiver.settings import SettingsError, configured_app
