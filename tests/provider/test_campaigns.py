@@ -667,6 +667,8 @@ def test_a_query_is_an_audience_and_its_error_quotes_no_value(emulator, monkeypa
         (None, "No such file"),
         (b"to,name\n\xff\xfe,Ann\n", "is not UTF-8"),
         (b'to,name\n"4915123456789,Ann' + b"x" * 2_000_000, "CSV"),
+        (b'to,name\n4915123456781,"Ann\n4915123456782,Bob\n', "CSV: unexpected end of data"),
+        (b'to,name\n4915123456781,"Ann" Smith\n', "CSV: ',' expected after"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_told(emulator, tmp_path, content, problem):

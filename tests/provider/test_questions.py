@@ -694,7 +694,7 @@ def test_a_wrong_argument_fails_the_task_before_anything_is_sent(emulator, store
         {"needed": "2"},
         {"needed": True},
         {"reminders": [86_400]},
-        {"reminder_text": None, "list_button": 5},
+        {"reminder_text": 5},
         {"settled_text": 5},
         {"invalid_text": ["x"]},
     ],
