@@ -70,17 +70,22 @@ class Filter:
         whatever case; at most 200 characters long.
     :param button_prefix: How the ids of buttons begin that were tapped.
     :param senders: Who may write: numbers in digits, or user ids.
-    :raises ValueError: The pattern is too long, or no regular expression.
+    :raises ValueError: The pattern is too long, or no regular expression; a list is none, or holds what no
+        message can meet.
     """
 
-    numbers: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    keywords: tuple[str, ...] = ()
+    numbers: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    keywords: Sequence[str] = ()
     pattern: str | None = None
     button_prefix: str | None = None
     senders: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("numbers", "kinds", "keywords"):
+            object.__setattr__(self, name, _words(name, getattr(self, name)))
+        if not all(map(_digits, self.numbers)):
+            raise ValueError("numbers holds a text without digits")
         if self.pattern is not None:
             check_pattern(self.pattern)
 
@@ -108,6 +113,15 @@ class Filter:
             and (self.button_prefix is None or (content.payload or "").startswith(self.button_prefix))
             and (self.senders is None or not {*self.senders}.isdisjoint(filter(None, senders)))
         )
+
+
+def _words(name: str, value: object) -> tuple[str, ...]:
+    """Read a list of texts. Of a text alone, each letter would be one, and nothing would be wanted."""
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    words = tuple(value) if is_list and isinstance(value, Sequence) else ()
+    if not is_list or not all(isinstance(word, str) and word.strip() for word in words):
+        raise ValueError(f"{name} can be a list of texts")
+    return words
 
 
 def keyword_of(written: str) -> str:

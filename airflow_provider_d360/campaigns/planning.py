@@ -24,6 +24,7 @@ from airflow_provider_d360.sending.identity import fingerprint
 from airflow_provider_d360.sending.media import upload_paths
 from airflow_provider_d360.store.campaign_rows import RowState
 from airflow_provider_d360.store.campaigns import Campaign
+from airflow_provider_d360.store.rows import storable_text
 
 if TYPE_CHECKING:
     from airflow_provider_d360.hooks.d360 import D360Hook
@@ -245,7 +246,7 @@ class _Planning:
             "number": number,
             "person": key,
             "recipient": mask_number(person.to),
-            "label": person.label,
+            "label": storable_text(person.label),
             "payload": payload if state is RowState.PLANNED else None,
             "zone": zone,
             "state": state.value,

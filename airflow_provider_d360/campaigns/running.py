@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_d360.store.campaigns import Campaign
     from airflow_provider_d360.transport.client import Transport
 
+_LONGEST_LIMIT = 12  # digits
 _SHARD = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 
 
@@ -71,7 +72,7 @@ def read_limit(limit: int | str | None) -> int | None:
     if limit is None:
         return None
     text = "" if isinstance(limit, bool) else str(limit).strip()
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_LIMIT):
         raise request_error("limit is no whole number", "Give how many people get the message.")
     return int(text)
 

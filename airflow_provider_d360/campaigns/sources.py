@@ -152,13 +152,13 @@ def _csv(path: Any) -> Rows:
     with path.open("r", encoding="utf-8-sig", newline="") as file:
         csv.field_size_limit(_LONGEST_FIELD)
         header = file.readline()
-        names = next(csv.reader([header], delimiter=_delimiter(header)), [])
+        names = next(csv.reader([header], delimiter=_delimiter(header), strict=True), [])
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise request_error(
                 f"The file of the audience has two columns {twice[0]!r}",
                 "Give each column a name of its own.",
             )
-        for row in csv.reader(file, delimiter=_delimiter(header)):
+        for row in csv.reader(file, delimiter=_delimiter(header), strict=True):
             if not row:
                 continue
             if len(row) > len(names):

@@ -254,16 +254,25 @@ def _wait(message_id: str, seconds: float) -> Waited:
             time.sleep(min(_POLL_SECONDS, remaining))
 
 
+def _wrong_call(args: argparse.Namespace) -> str | None:
+    for option, value in {"--to": args.to, "--template": args.template}.items():
+        if value is not None and not value.strip():  # a variable of the shell that is not set
+            return f"{option} is empty, so nothing would be sent"
+    for option, given in {"--template": args.template, "--wait": args.wait != 0}.items():
+        if given and not args.to:
+            return f"{option} needs --to: the number to send to"
+    return None
+
+
 def check(args: argparse.Namespace) -> int:
     """
     Run the check, print its findings, and return the exit code.
 
     :param args: The arguments of the command line.
     """
-    for option, given in {"--template": args.template, "--wait": args.wait != 0}.items():
-        if given and not args.to:
-            print(f"{option} needs --to: the number to send to", file=sys.stderr)
-            return 2
+    if problem := _wrong_call(args):
+        print(problem, file=sys.stderr)
+        return 2
     wait_seconds = _DEFAULT_WAIT_SECONDS if args.wait is None else args.wait
     findings, out = [], sys.stdout
     with contextlib.redirect_stdout(sys.stderr):  # Airflow logs to stdout, where a program may be reading

@@ -158,9 +158,11 @@ def _file_rows(path: str) -> Iterator[dict[str, str]]:
             if path == "-"
             else stack.enter_context(Path(path).open(newline="", encoding="utf-8-sig"))
         )
-        reader = csv.reader(file)
+        reader = csv.reader(file, strict=True)
         first = next(reader, [])
         names = [name.strip().lower() for name in first]
+        if len({*filter(None, names)}) < len([*filter(None, names)]):
+            raise _InvalidError("The file has two columns of one name.")
         if "number" not in names:
             if len(first) > 1:
                 raise _InvalidError("The file has several columns, and none of them is named number.")

@@ -52,6 +52,8 @@ class Spec:
         if self.needed > 1 and self.answer != "choice":
             raise ValueError("needed is for questions with choices: several people must choose the same")
         if self.pattern is not None:
+            if self.answer != "text":
+                raise ValueError("pattern is for answer='text': it would be compared with nothing else")
             check_pattern(self.pattern)
 
     def to_json(self) -> dict[str, Any]:
@@ -80,7 +82,9 @@ def read_choices(value: object) -> tuple[tuple[str, str], ...]:
     """
     if value is None:
         return ()
-    pairs = value.items() if isinstance(value, Mapping) else [(one, one) for one in _texts(value)]
+    pairs = list(value.items()) if isinstance(value, Mapping) else [(one, one) for one in _texts(value)]
+    if any(one is None or one != one for pair in pairs for one in pair):  # NaN differs from itself
+        raise ValueError("A choice is None or nan: the task that it comes from returned nothing")
     choices = tuple((str(key).strip(), str(title).strip()) for key, title in pairs)
     if not 1 <= len(choices) <= MOST_CHOICES:
         raise ValueError(f"There are {len(choices)} choices; WhatsApp shows 1 to {MOST_CHOICES}")

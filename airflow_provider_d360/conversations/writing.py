@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_provider_d360.api.errors import request_error
 from airflow_provider_d360.conversations.spec import MOST_BUTTONS, Spec, row_parts
 from airflow_provider_d360.messages import buttons, list_picker, quick_reply_button, text
 
@@ -39,6 +40,8 @@ def write_template(template: Message, payloads: Sequence[str]) -> Message:
     :param template: A template message, as :func:`~airflow_provider_d360.messages.template` returns it.
     :param payloads: The payload of each choice, for this person; none for a free answer.
     """
+    if not isinstance(template, Mapping):
+        raise request_error("template is no message", "Give what template('…') returns.")
     content = dict(template.get("template") or {})
     replies = [
         {"type": "button", **quick_reply_button(payload), "index": str(place)}

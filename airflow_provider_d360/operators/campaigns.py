@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_d360.api.errors import request_error
 from airflow_provider_d360.compat import AirflowFailException
-from airflow_provider_d360.tasks.arguments import check_choice, check_single, check_value, read_seconds
+from airflow_provider_d360.tasks.arguments import (
+    check_choice,
+    check_single,
+    check_value,
+    read_count,
+    read_seconds,
+)
 from airflow_provider_d360.tasks.failures import fail_at_once
 from airflow_provider_d360.tasks.operator import D360Operator
 
@@ -95,7 +101,7 @@ class D360PlanCampaignOperator(D360Operator):
         self.window = window
         self.time_zone_column = time_zone_column
         self.not_within_seconds = None if not_within is None else read_seconds("not_within", not_within)
-        self.daily_limit = daily_limit
+        self.daily_limit = None if daily_limit is None else read_count("daily_limit", daily_limit)
 
     def concealed(self, name: str, value: Any) -> Any:
         if name != "audience":
@@ -184,13 +190,11 @@ class D360SendCampaignOperator(D360Operator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if batch not in range(1, _MOST_IN_BATCH + 1):
-            raise ValueError(f"batch is {batch!r}; it can be a whole number from 1 to {_MOST_IN_BATCH}")
         self.campaign_id = campaign_id
         self.limit = limit
         self.until = until
         self.shard = shard
-        self.batch = batch
+        self.batch = read_count("batch", batch, _MOST_IN_BATCH)
 
     def execute(self, context: Context) -> dict[str, int]:
         with closing(_open_store()) as store:

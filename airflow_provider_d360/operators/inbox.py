@@ -13,7 +13,7 @@ from airflow_provider_d360.api.inbound import Filter
 from airflow_provider_d360.api.recipients import canonical
 from airflow_provider_d360.compat import AirflowFailException
 from airflow_provider_d360.hooks.receiving import check_cursor, read_unread
-from airflow_provider_d360.tasks.arguments import read_flag, read_id
+from airflow_provider_d360.tasks.arguments import check_single, read_count, read_flag, read_id
 from airflow_provider_d360.tasks.failures import fail_at_once
 from airflow_provider_d360.tasks.operator import D360Operator
 from airflow_provider_d360.tasks.private_fields import ConcealingOperator
@@ -72,20 +72,23 @@ class D360ReceiveMessagesOperator(ConcealingOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_cursor(cursor)
-        if limit < 1:
-            raise ValueError(f"limit is {limit}; it can be 1 or more")
         self.cursor = cursor
-        self.limit = limit
+        self.limit = read_count("limit", limit)
         self.senders = senders
+        self._hears_everybody = senders is None
         self.with_numbers = read_flag("with_numbers", with_numbers)
-        self._wanted = Filter(tuple(numbers), tuple(kinds), tuple(keywords), pattern, button_prefix)
+        self._wanted = Filter(numbers, kinds, keywords, pattern, button_prefix)
         self._received: dict[str, float] = {}
         self.on_success_callback = [*self.on_success_callback, acknowledge]
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         from airflow_provider_d360.store.configured import configured_store
 
-        wanted = replace(self._wanted, senders=read_senders(self.rendered("senders")))
+        senders = self.rendered("senders")
+        if senders is None and not self._hears_everybody:  # another task returned nothing
+            senders = ()
+        wanted = replace(self._wanted, senders=read_senders(senders))
+        _check_rendered(self.cursor)
         with closing(configured_store()) as store:
             messages, self._received = read_unread(store, self.cursor, wanted, self.limit)
         self.log.info("Cursor %s: %d messages", self.cursor, len(messages))
@@ -129,6 +132,16 @@ def acknowledge(context: Mapping[str, Any]) -> None:
     :param context: The context of a :class:`D360ReceiveMessagesOperator`.
     """
     context["ti"].task.acknowledge()
+
+
+def _check_rendered(cursor: object) -> None:
+    """Refuse a cursor that another task did not return: its name would be None, and begin a day back."""
+    try:
+        check_single("cursor", cursor, operator="D360ReceiveMessagesOperator")
+        return
+    except D360RequestError as error:
+        problem = str(error)
+    raise AirflowFailException(problem)
 
 
 def read_senders(value: object) -> tuple[str, ...] | None:

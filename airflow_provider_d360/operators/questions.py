@@ -12,7 +12,15 @@ from airflow_provider_d360.api.errors import D360RequestError, ErrorDetail
 from airflow_provider_d360.api.recipients import canonical
 from airflow_provider_d360.compat import AirflowFailException, AirflowSkipException, skip_mixin
 from airflow_provider_d360.hooks.place import place_of
-from airflow_provider_d360.tasks.arguments import check_choice, check_value, read_flag, read_seconds
+from airflow_provider_d360.tasks.arguments import (
+    check_choice,
+    check_texts,
+    check_value,
+    read_count,
+    read_flag,
+    read_seconds,
+    read_text,
+)
 from airflow_provider_d360.tasks.failures import fail_at_once, log_problem
 from airflow_provider_d360.tasks.operator import D360Operator
 
@@ -112,14 +120,18 @@ class D360AskOperator(D360Operator):
         self.choices = choices
         self.answer = answer
         self.pattern = pattern
-        self.tries = tries
-        self.needed = needed
+        self.tries = read_count("tries", tries)
+        self.needed = read_count("needed", needed)
         self.accept_next = read_flag("accept_next", accept_next)
         self.reminders = tuple(read_seconds("reminders", one) for one in reminders)
         self.template = template
         self.wait_seconds = read_seconds("wait_timeout", wait_timeout)
         if self.wait_seconds > _LONGEST_WAIT_SECONDS:
             raise ValueError("wait_timeout is longer than 30 days")
+        if any(one >= self.wait_seconds for one in self.reminders):
+            raise ValueError("reminders holds one that comes after wait_timeout, so nobody would get it")
+        check_texts(list_button=list_button, reminder_text=reminder_text)
+        check_texts(invalid_text=invalid_text, settled_text=settled_text)
         self.on_timeout = on_timeout
         self.default = default
         self.list_button = list_button
@@ -189,8 +201,7 @@ class D360AskOperator(D360Operator):
         return write
 
     def _body(self, part: str) -> str:
-        check_value("question", self.rendered("question"))
-        return str(self.rendered("question"))
+        return read_text("question", self.rendered("question"))
 
     def _conclude(self, context: Context, question: Question) -> Any:
         """End the task as its question has ended."""

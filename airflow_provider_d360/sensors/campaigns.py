@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow_provider_d360.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
-from airflow_provider_d360.tasks.arguments import check_choice
+from airflow_provider_d360.tasks.arguments import check_choice, describe
 from airflow_provider_d360.tasks.sensor import DeferrableSensor
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class D360CampaignSensor(DeferrableSensor):
         self.held, self.opted_out = held, opted_out
         for name in _NAMES:
             share = getattr(self, name)
-            if share is not None and not 0 <= share <= 1:
-                raise ValueError(f"{name} is {share!r}; it can be a share from 0 to 1, or None")
+            if share is not None and not (type(share) in (int, float) and 0 <= share <= 1):
+                raise ValueError(f"{name} is {describe(share)}; it can be a share from 0 to 1, or None")
         self.on_failure = on_failure
 
     @property

@@ -44,6 +44,33 @@ def read_seconds(name: str, value: object) -> float:
     raise ValueError(f"{name} is {describe(value)}; it can be a timedelta, or a number of seconds")
 
 
+def read_count(name: str, value: object, most: float = math.inf) -> int:
+    """
+    Read a whole number from 1.
+
+    :param name: The argument's name, for the error.
+    :param value: The argument.
+    :param most: The largest.
+    :raises ValueError: for anything else, also for texts and booleans.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most:
+        return value
+    to = "on" if most == math.inf else f"to {most}"
+    raise ValueError(f"{name} is {describe(value)}; it can be a whole number from 1 {to}")
+
+
+def check_texts(**texts: object) -> None:
+    """
+    Check that arguments are texts, or None.
+
+    :param texts: The arguments, by their names.
+    :raises ValueError: when one is not.
+    """
+    for name, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            raise ValueError(f"{name} is {describe(text)}; it can be a text")
+
+
 def check_choice(name: str, value: object, *choices: str | None) -> None:
     """
     Check an argument that has a few possible values.
@@ -74,6 +101,22 @@ def check_value(name: str, value: object) -> None:
                 f"{name} is {shown}", "The task or the variable that this value comes from returned nothing."
             )
         )
+
+
+def read_text(name: str, value: object) -> str:
+    """
+    Read a rendered text, or a number, as a text.
+
+    :param name: The argument's name, for the error.
+    :param value: The rendered value.
+    :raises D360RequestError: when it is missing, or anything else.
+    """
+    check_value(name, value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise D360RequestError(
+            ErrorDetail(f"{name} is a value of type {type(value).__name__}", "Give a text.")
+        )
+    return str(value)
 
 
 def check_single(name: str, value: object, *, operator: str) -> None:

@@ -88,7 +88,7 @@ class D360InboxTrigger(BaseEventTrigger):
         if not 0 <= float(repeat_seconds) < math.inf:
             raise ValueError(f"repeat_seconds is {repeat_seconds!r}; give a number of seconds, such as 300")
         self.repeat_seconds = max(float(repeat_seconds), _POLL_SECONDS)
-        self._wanted = Filter(tuple(numbers), tuple(kinds), tuple(keywords), pattern, button_prefix)
+        self._wanted = Filter(numbers, kinds, keywords, pattern, button_prefix)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         wanted = self._wanted

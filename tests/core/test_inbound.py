@@ -109,3 +109,16 @@ def test_an_empty_message_of_nobody_meets_only_filters_that_ask_for_nothing() ->
 def test_a_pattern_that_is_none_is_an_error(pattern: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Filter(pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kinds": "text"}, {"keywords": [None]}, {"keywords": [" "]}, {"numbers": None}, {"numbers": ["abc"]}],
+)
+def test_a_filter_that_no_message_can_meet_is_an_error(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Filter(**wrong)
+
+
+def test_a_list_of_a_filter_is_read_as_it_is():
+    assert Filter(kinds=["text"]) == Filter(kinds=("text",))

@@ -667,6 +667,8 @@ def test_a_query_is_an_audience_and_its_error_quotes_no_value(emulator, monkeypa
         (None, "No such file"),
         (b"to,name\n\xff\xfe,Ann\n", "is not UTF-8"),
         (b'to,name\n"4915123456789,Ann' + b"x" * 2_000_000, "CSV"),
+        (b'to,name\n4915123456781,"Ann\n4915123456782,Bob\n', "CSV: unexpected end of data"),
+        (b'to,name\n4915123456781,"Ann" Smith\n', "CSV: ',' expected after"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_told(emulator, tmp_path, content, problem):
@@ -707,6 +709,37 @@ def test_messages_that_were_held_while_the_clock_was_wrong_are_not_waited_for_un
     with pytest.raises(TaskDeferred) as deferred:
         send(batch=20)
     assert deferred.value.trigger.until < real() + 86_400.0
+
+
+@pytest.mark.parametrize("limit", ["9" * 5000, 10**30])
+def test_a_limit_that_no_store_takes_is_refused(emulator, limit):
+    plan(people(1))
+    with pytest.raises(AirflowFailException, match="limit is no whole number"):
+        send(limit=limit)
+
+
+@pytest.mark.parametrize("daily_limit", [float("nan"), "5", -1, 0, True])
+def test_a_daily_limit_that_is_no_number_breaks_the_dag_file(daily_limit):
+    with pytest.raises(ValueError, match="daily_limit"):
+        D360PlanCampaignOperator(task_id="plan", audience=[], message="x", daily_limit=daily_limit)
+
+
+@pytest.mark.parametrize("share", ["0.8", True, 80, float("nan")])
+def test_a_share_that_is_none_breaks_the_dag_file(share):
+    with pytest.raises(ValueError, match="delivered is"):
+        sense(delivered=share)
+
+
+@pytest.mark.parametrize("batch", [True, "5", 0, 1001, 2.0])
+def test_a_batch_that_is_no_number_breaks_the_dag_file(batch):
+    with pytest.raises(ValueError, match="batch is"):
+        send(batch=batch)
+
+
+def test_a_label_that_no_database_takes_costs_no_plan(emulator, tmp_path):
+    plan([{**people(1)[0], "label": "Ann\ud800\0"}], label_column="label")
+    send()
+    assert got(emulator) == expected(people(1))
 
 
 def test_messages_of_campaigns_are_counted(emulator, seen):

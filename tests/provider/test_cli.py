@@ -79,6 +79,15 @@ def test_a_template_for_nobody_is_a_command_called_wrongly(d360_emulator, capsys
     assert d360_emulator.requests == []
 
 
+@pytest.mark.parametrize(
+    "words", [["--to", ""], ["--to", " "], ["--to", "+49 151 12345689", "--template", ""]]
+)
+def test_a_recipient_or_template_that_is_empty_is_no_success(d360_emulator, capsys, words):
+    """As an unset variable of a shell leaves it: nothing would be sent, and the check would say that all is well."""
+    assert run(capsys, *words)[0] == 2
+    assert d360_emulator.requests == []
+
+
 class WebServer(ThreadingHTTPServer):
     """Responds to each GET with its status, and keeps path and headers."""
 

@@ -160,6 +160,40 @@ def test_neither_text_nor_number_nor_id_is_logged(store, caplog, capsys):
     assert [one for one in ("secret", ANN, message_id) if one in logged] == []
 
 
+def test_senders_that_another_task_did_not_return_are_not_everybody(store):
+    arrive(store, "one")
+    task = operator(senders=[ANN])
+    task.senders = None  # as Airflow renders an XCom that is not there
+    with pytest.raises(AirflowFailException, match="senders is empty"):
+        task.execute({})
+
+
+@pytest.mark.parametrize("cursor", [None, "None", "", "nan", ["orders"]])
+def test_a_cursor_that_another_task_did_not_return_is_no_new_cursor(store, cursor):
+    task = operator()
+    task.cursor = cursor
+    with pytest.raises(AirflowFailException, match="cursor is"):
+        task.execute({})
+    assert store.cursors.backlogs(1e12) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kinds": "text"},
+        {"keywords": "stop"},
+        {"numbers": "4930"},
+        {"numbers": ["abc"]},
+        {"kinds": [None]},
+        {"keywords": [" "]},
+        {"kinds": None},
+    ],
+)
+def test_a_filter_that_no_message_can_meet_does_not_read_them_away(store, wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        operator(**wrong)
+
+
 @pytest.mark.parametrize("senders", [[], "", ",", [""], {}])
 def test_a_list_of_senders_that_lost_its_people_lets_nobody_in(store, senders):
     arrive(store, "one")

@@ -636,7 +636,11 @@ def test_a_rejection_may_ask_for_the_reason(emulator, store, clock, gives_one):
         ({"to": [None]}, "to is None"),
         ({"question": ""}, "question is empty"),
         ({"pattern": "("}, "no regular expression"),
-        ({"tries": 0}, "1 or more"),
+        ({"question": ["a"]}, "question is a value of type list"),
+        ({"choices": [None, "Wait"]}, "A choice is None or nan"),
+        ({"choices": {"yes": float("nan"), "no": "No"}}, "A choice is None or nan"),
+        ({"choices": DEPLOY, "pattern": "x"}, "pattern is for answer='text'"),
+        ({"choices": DEPLOY, "template": "ask"}, "template is no message"),
     ],
 )
 def test_a_wrong_argument_fails_the_task_before_anything_is_sent(emulator, store, arguments, said):
@@ -654,6 +658,14 @@ def test_a_wrong_argument_fails_the_task_before_anything_is_sent(emulator, store
         {"wait_timeout": 31 * 86_400},
         {"reminders": ["soon"]},
         {"accept_next": "maybe"},
+        {"tries": 0},
+        {"tries": float("nan")},
+        {"needed": "2"},
+        {"needed": True},
+        {"reminders": [86_400]},
+        {"reminder_text": 5},
+        {"settled_text": 5},
+        {"invalid_text": ["x"]},
     ],
 )
 def test_a_wrong_option_breaks_the_dag_file(arguments):

@@ -193,3 +193,16 @@ def test_a_file_with_whole_numbers_may_be_read_by_nobody_else(store, tmp_path, c
         assert run(capsys, "export", str(file))[0] == 0
         assert file.stat().st_mode & 0o777 == 0o600
         assert NUMBER in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (f"number,number\n+{NUMBER},+{OTHER}\n", "two columns of one name"),
+        (f'number,reason\n+{NUMBER},"wrote\n+{OTHER},called\n', "The file cannot be read: Error"),
+    ],
+)
+def test_a_file_that_can_be_read_in_two_ways_adds_nobody(store, tmp_path, capsys, content, problem):
+    (tmp_path / "people.csv").write_text(content)
+    code, _, error = run(capsys, "import", str(tmp_path / "people.csv"))
+    assert (code, problem in error, kept(store)) == (INVALID, True, [])
