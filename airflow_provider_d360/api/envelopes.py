@@ -27,6 +27,8 @@ _WRAPPERS = (
     *("error", "errors", "fault", "detail", "details", "meta", "message", "response"),
     *("developer_message", "developerMessage"),
 )
+_ENVELOPES = frozenset({"detail", "error", "errors", "meta"})
+_HINTS = re.compile(r"detail|error|meta|\\u")  # JSON may write a letter as \u and its code
 _SPELLED = re.compile(r"(?i)\b(?:error|code)\b[\s:=#]{1,3}(\d{3,6})\b")
 _NUMBERED = re.compile(r"\(#(\d{1,6})\)\s*")
 _DECODER = json.JSONDecoder()
@@ -55,10 +57,14 @@ class StatedError:
 
 def states_no_error(body: str) -> bool:
     """
-    Return whether a body is an object without any of the envelopes, as nearly all bodies of a success are.
+    Return whether a body has none of the envelopes, as nearly all bodies of a success.
+
+    Most of them have not even the letters of an envelope's keys; they are not parsed here.
 
     :param body: The body, as text.
     """
+    if body.startswith("{") and not _HINTS.search(body):
+        return True
     value = json_value(body)
     return isinstance(value, Mapping) and _outer(value) is None
 
@@ -159,6 +165,8 @@ def _objects_in(written: str) -> Iterator[Mapping[str, object]]:
 
 
 def _outer(body: Mapping[str, object]) -> StatedError | None:
+    if _ENVELOPES.isdisjoint(body):
+        return None
     if isinstance(body.get("detail"), Mapping):  # the marketing API, through 360dialog
         return _outer(child(body, "detail"))
     error, meta = body.get("error"), child(body, "meta")

@@ -11,6 +11,7 @@ _ARGENTINA_INLAND = re.compile(
     r"54(11|[0-9]{3,4}?)15([0-9]{6,8})"
 )  # or a 15 after the area code, only inland
 _NATIONAL_DIGITS = 10
+_TWO_FORMS = frozenset({"52", "54", "55"})
 
 
 def person(recipient: str) -> str:
@@ -23,6 +24,8 @@ def person(recipient: str) -> str:
     :param recipient: The recipient, as :func:`~airflow_provider_d360.api.recipients.canonical` returns it, or
         the ``wa_id`` of a webhook.
     """
+    if recipient[:2] not in _TWO_FORMS:
+        return recipient
     for pattern, code in ((_MEXICO, "52"), (_BRAZIL, "55"), (_ARGENTINA, "54")):
         if match := pattern.fullmatch(recipient):
             return code + "".join(match.groups())

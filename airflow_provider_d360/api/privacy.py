@@ -61,7 +61,9 @@ def mask_number(number: object) -> str:
     :param number: A phone number in any writing, or a user id. One of four characters or fewer is shown as
         ``…``.
     """
-    text = "".join(ch for ch in str(number) if ch.isalnum() or ch == ".")
+    text = str(number)
+    if not text.isalnum():
+        text = "".join(ch for ch in text if ch.isalnum() or ch == ".")
     return f"{text[:2]}…{text[-2:]}" if len(text) > 2 * _SHORT else "…"
 
 

@@ -42,8 +42,7 @@ def decode(response: Response) -> str:
     :param response: The response.
     """
     body = response.body
-    encoding = next((name for mark, name in _MARKS if body.startswith(mark)), None)
-    encoding = encoding or json.detect_encoding(body[:4])
+    encoding = "utf-8" if body.startswith(b'{"') else _encoding(body)  # UTF-16 would have a zero between
     try:
         return body.decode(encoding)
     except ValueError:
@@ -54,6 +53,11 @@ def decode(response: Response) -> str:
             return body.decode(encoding, "replace")
         except (LookupError, ValueError):
             return body.decode("utf-8", "replace")
+
+
+def _encoding(body: bytes) -> str:
+    marked = next((name for mark, name in _MARKS if body.startswith(mark)), None)
+    return marked or json.detect_encoding(body[:4])
 
 
 def json_value(text: str) -> object:

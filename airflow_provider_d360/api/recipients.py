@@ -53,16 +53,9 @@ def address(
     :return: ``recipient_type`` with ``to``, or with ``recipient`` for a user id such as ``BR.1502…``.
     :raises D360RequestError: when this cannot be a recipient. The text does not repeat it.
     """
-    if recipient_type not in ("individual", "group"):
-        raise _wrong("recipient_type must be 'individual' or 'group'", "Correct recipient_type.")
-    text = _text(to)
-    if recipient_type == "group":
-        if not _GROUP.fullmatch(text):
-            raise _wrong("to is not a group id", "Take it from the groups endpoint or a group's webhook.")
-        return {"recipient_type": "group", "to": text}
-    if _SCOPED_ID.fullmatch(text):
-        return {"recipient_type": "individual", "recipient": text}
-    return {"recipient_type": "individual", "to": _phone(text, default_region)}
+    text = canonical(to, recipient_type, default_region=default_region)
+    is_user_id = recipient_type == "individual" and not text.isdecimal()
+    return {"recipient_type": recipient_type, "recipient" if is_user_id else "to": text}
 
 
 def canonical(to: object, recipient_type: str = "individual", *, default_region: str | None = None) -> str:
@@ -74,8 +67,14 @@ def canonical(to: object, recipient_type: str = "individual", *, default_region:
     :param default_region: The country of national numbers.
     :raises D360RequestError: as :func:`address` does.
     """
-    fields = address(to, recipient_type, default_region=default_region)
-    return fields.get("recipient") or fields["to"]
+    if recipient_type not in ("individual", "group"):
+        raise _wrong("recipient_type must be 'individual' or 'group'", "Correct recipient_type.")
+    text = _text(to)
+    if recipient_type == "group":
+        if not _GROUP.fullmatch(text):
+            raise _wrong("to is not a group id", "Take it from the groups endpoint or a group's webhook.")
+        return text
+    return text if _SCOPED_ID.fullmatch(text) else _phone(text, default_region)
 
 
 def check_region(region: str) -> str:
@@ -94,9 +93,9 @@ def check_region(region: str) -> str:
 
 
 def _text(to: object) -> str:
-    if not isinstance(to, bool) and isinstance(to, Integral):
-        return str(int(to))
     if not isinstance(to, str):
+        if not isinstance(to, bool) and isinstance(to, Integral):
+            return str(int(to))
         remedy = "Give the number as a text or a whole number."
         if isinstance(to, list | tuple | set | frozenset):
             remedy = "Map over a list with .expand(to=[…])."
@@ -113,6 +112,9 @@ def _text(to: object) -> str:
 
 @lru_cache(maxsize=1024)  # a message is addressed twice: for its identity, and for its envelope
 def _phone(text: str, default_region: str | None) -> str:
+    plain = text.removeprefix("+")
+    if plain.isascii() and plain.isdecimal() and not plain.startswith("0"):
+        return _international(plain)
     written = _written(text)
     before_zero, *after_zero = (re.sub(r"[^0-9]", "", part) for part in _BRACKETED_ZERO.split(written))
     digits = "0".join((before_zero, *after_zero))
@@ -131,8 +133,6 @@ def _phone(text: str, default_region: str | None) -> str:
 
 def _written(text: str) -> str:
     """Return a number in plain characters, or raise an error that says what is wrong with it."""
-    if text.isascii() and text.isdecimal():
-        return text
     text = _DASH.sub("-", _INVISIBLE.sub("", text))
     text = "".join(" " if unicodedata.category(ch) == "Zs" else ch for ch in text).strip()
     if not text or text == "+":
@@ -175,6 +175,11 @@ def _check_brackets(written: str, digits: str) -> None:
 
 def _country_code(digits: str) -> str:
     """Return the country code that a number begins with; an empty text if there is none."""
+    return _first_code(digits[:3])
+
+
+@lru_cache(maxsize=1024)
+def _first_code(digits: str) -> str:
     return next((digits[:size] for size in (1, 2, 3) if digits[:size] in _country_codes()), "")
 
 
@@ -210,20 +215,23 @@ def _international(digits: str, zero_at: int | None = None) -> str:
                 "Write the number without this zero, or the zero in brackets.",
             )
         rest = rest[1:]
-    number = phonenumbers.PhoneNumber(
-        country_code=int(code),
-        national_number=int(rest or 0),
-        italian_leading_zero=rest.startswith("0"),
-        number_of_leading_zeros=len(rest) - len(rest.lstrip("0")) or None,
-    )
-    fits = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
-    if len(code + rest) > _LONGEST or not (fits or _KEPT_FORMS.fullmatch(code + rest)):
+    is_short = len(code + rest) <= _LONGEST
+    if not (is_short and (_is_possible(code, len(rest)) or _KEPT_FORMS.fullmatch(code + rest))):
         raise _wrong(
             f"to is no phone number: with country code {code} it has {len(rest)} more digits, at most 15 "
             "digits in all, and no number of that country is so long or short",
             "Give the whole number with its country code. Digits without + count as international.",
         )
     return code + rest
+
+
+@lru_cache(maxsize=4096)
+def _is_possible(code: str, length: int) -> bool:
+    """Return whether a country has numbers of so many digits after its code."""
+    import phonenumbers
+
+    number = phonenumbers.PhoneNumber(country_code=int(code), national_number=int("1" * length or 0))
+    return phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
 
 
 def _dials_zero(region: str) -> bool:

@@ -38,9 +38,11 @@ class CallMaker:
         self._request = json_request("POST", hosting.messages, {})
         self._pieces: list[str] = []  # JSON, the name of a column, JSON, …
         is_redirected = settings.restriction is not None
-        if isinstance(message, Mapping) and _INTENT not in message and not is_redirected:
-            text = json_request("POST", hosting.messages, message).body.decode()
-            self._pieces = COLUMN.split(text)
+        has_own_intent = isinstance(message, str) or _INTENT in message
+        if hosting.names_product and not has_own_intent and not is_redirected:
+            envelope = {**hosting.product, "recipient_type": "individual", **message}
+            text = json_request("POST", hosting.messages, envelope).body.decode()
+            self._pieces = COLUMN.split(text[:-1])  # recipient and intent follow in the same object
 
     def call(self, payload: str, intent: str) -> Call[Sent]:
         """
@@ -50,23 +52,22 @@ class CallMaker:
         :param intent: What comes back in the statuses of the message.
         """
         to, values = json.loads(payload)
-        if self._pieces and all(type(value) is str for value in values.values()):
-            envelope = self._envelope(to, intent)
-            request = self._fast_request(envelope, values)
-            return self._of(request, partial(self._content, values), envelope)
+        if self._pieces and to.isdecimal() and all(type(value) is str for value in values.values()):
+            request = self._fast_request(to, values, intent)
+            return self._of(request, to, partial(self._content, values), intent)
         out = redirect(self._settings, Outgoing(to, "individual", self._content(values)))
-        envelope = self._envelope(out.to, intent)
-        request = json_request("POST", self._hosting.messages, {**envelope, **out.content})
-        return self._of(request, lambda: out.content, envelope)
+        body = {**self._envelope(out.to, intent), **out.content}
+        request = json_request("POST", self._hosting.messages, body)
+        return self._of(request, out.to, lambda: out.content, intent)
 
     def _of(
-        self, request: Request, content: Callable[[], Mapping[str, Any]], envelope: Mapping[str, Any]
+        self, request: Request, to: str, content: Callable[[], Mapping[str, Any]], intent: str
     ) -> Call[Sent]:
         return Call(
             request,
             self._read,
             repeatable=False,
-            private=lambda: private_strings({**envelope, **content()}),
+            private=lambda: private_strings({**self._envelope(to, intent), **content()}),
             public=lambda: public_strings(content()),
             single=True,
         )
@@ -78,12 +79,11 @@ class CallMaker:
             envelope[_INTENT] = intent
         return envelope
 
-    def _fast_request(self, envelope: Mapping[str, Any], values: Mapping[str, str]) -> Request:
+    def _fast_request(self, to: str, values: Mapping[str, str], intent: str) -> Request:
         pieces = list(self._pieces)
         for place in range(1, len(pieces), 2):
             pieces[place] = encode_basestring(values[pieces[place]])[1:-1]
-        head = json.dumps(envelope)[:-1]  # the message follows in the same object
-        body = f"{head},{''.join(pieces)[1:]}"
+        body = f'{"".join(pieces)},"to":"{to}","{_INTENT}":"{intent}"}}'
         return Request(
             self._request.method, self._request.path, self._request.headers, body.encode("utf-8", "replace")
         )

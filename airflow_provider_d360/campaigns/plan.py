@@ -132,9 +132,12 @@ def country_of(to: str) -> str:
 
     :param to: The recipient.
     """
-    if not to[:1].isdecimal():
-        return to[:2]
-    return next((region for size in (1, 2, 3) if (region := _regions().get(to[:size]))), "?")
+    return _country(to[:3]) if to[:1].isdecimal() else to[:2]
+
+
+@lru_cache(maxsize=1024)
+def _country(digits: str) -> str:
+    return next((region for size in (1, 2, 3) if (region := _regions().get(digits[:size]))), "?")
 
 
 @lru_cache(maxsize=1)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_BATCH = 2000
+_BATCH = 10000
 _SHOWN_PROBLEMS = 20
 
 
@@ -201,14 +201,14 @@ class _Planning:
         self._plan.duplicates += len(people) - len(new)
         recent = self._recent(new)
         is_marketing = may_be_marketing(campaign)
-        suppressed = self._store.suppressions.find([unique[key][1].to for key in new], marketing=is_marketing)
+        suppressed = self._store.suppressions.find_persons(new, marketing=is_marketing)
         rows = []
         for key in new:
             number, person, payload = unique[key]
             reason = "got marketing too recently" if key in recent else None
             state = RowState.SKIPPED if reason else RowState.PLANNED
-            if person.to in suppressed:
-                state, reason = RowState.SUPPRESSED, f"opted out ({suppressed[person.to].source})"
+            if key in suppressed:
+                state, reason = RowState.SUPPRESSED, f"opted out ({suppressed[key].source})"
             rows.append(self._row(campaign, number, key, person, payload, state, reason))
             self._count(state, person)
         self._store.campaigns.add(campaign.key, rows)
@@ -250,12 +250,7 @@ class _Planning:
             "payload": payload if state is RowState.PLANNED else None,
             "zone": zone,
             "state": state.value,
-            "epoch": None,
             "attempts": 0,
-            "due_at": None,
-            "at": None,
-            "message_id": None,
-            "code": None,
             "reason": reason,
         }
 

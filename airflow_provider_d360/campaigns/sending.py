@@ -192,15 +192,14 @@ class CampaignSender:
         if not rows:
             return False
         self._after = rows[-1].number
-        recipients = {row.number: str(json.loads(row.payload)[0]) for row in rows}
         suppressed = await self._in_store(
-            self._store.suppressions.find,
-            list(recipients.values()),
+            self._store.suppressions.find_persons,
+            [row.person for row in rows],
             marketing=may_be_marketing(self._campaign),
         )
         for row in rows:
             self._progress.change(RowState.PLANNED, RowState.INTENDED)
-            if opt_out := suppressed.get(recipients[row.number]):
+            if opt_out := suppressed.get(row.person):
                 self._results.note(
                     Outcome(row.number, RowState.SUPPRESSED, reason=f"opted out ({opt_out.source})")
                 )

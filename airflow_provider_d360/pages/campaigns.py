@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from airflow_provider_d360.campaigns.progress import Progress
+from airflow_provider_d360.campaigns.progress import Progress, format_seconds
 from airflow_provider_d360.campaigns.reporting import summarize
 from airflow_provider_d360.campaigns.verdicts import is_rate
 from airflow_provider_d360.pages.access import NoticeError, permitted, read_form
 from airflow_provider_d360.pages.addresses import page_path
+from airflow_provider_d360.pages.charts import HEIGHT, columns, shares
 from airflow_provider_d360.pages.filters import storable
 from airflow_provider_d360.pages.navigation import CAMPAIGNS, around
 from airflow_provider_d360.pages.rendering import render
 from airflow_provider_d360.pages.routing import REFRESH_SECONDS, SAME_ORIGIN, Pages
 from airflow_provider_d360.store import Store
+from airflow_provider_d360.store.campaign_results import Course
 from airflow_provider_d360.store.campaigns import Campaign
 
 log = logging.getLogger(__name__)
 
 _MOST = 100
 _SIGNALS = {"pause": "pause", "resume": "run", "slow": "run", "stop": "stop"}
+_SEQUENCE = (
+    *("failed", "refused", "unknown", "held", "accepted", "sent", "delivered", "read", "played"),
+    *("suppressed", "skipped", "postponed", "planned"),
+)
 
 
 def add_routes(pages: Pages) -> None:
@@ -63,6 +70,25 @@ def _list(store: Store, user: Any) -> Response:
     )
 
 
+def _in_sequence(states: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by state, those that need somebody first, and what is left last."""
+    places = {name: place for place, name in enumerate(_SEQUENCE)}
+    return dict(sorted(states.items(), key=lambda one: places.get(one[0], len(places))))
+
+
+def _rate_over_time(course: Course | None) -> dict[str, Any] | None:
+    if course is None:
+        return None
+    rates = [count / course.seconds for count in course.counts]
+    return {
+        "bars": columns(rates),
+        "parts": len(rates),
+        "height": HEIGHT,
+        "most": max(rates),
+        "course": course,
+    }
+
+
 def _row(store: Store, one: Campaign) -> dict[str, Any]:
     progress = Progress(store.campaign_results.counts(one.key), 0.0)
     total = sum(progress.counts.values())
@@ -91,18 +117,29 @@ def _find(store: Store, campaign_id: str, user: Any) -> Campaign:
 
 
 def _campaign(store: Store, campaign_id: str, user: Any) -> Response:
-    found = _find(store, campaign_id, user)
+    found, now = _find(store, campaign_id, user), time.time()
+    row, summary = _row(store, found), summarize(store, found)
+    states = _in_sequence(summary["states"])
+    course = store.campaign_results.course(found.key, now)
+    per_second = course.per_second if course else 0.0
+    left = row["total"] - row["done"]
     return render(
         "campaign.html",
         **around(CAMPAIGNS, user),
         refresh=REFRESH_SECONDS,
-        **_row(store, found),
-        summary=summarize(store, found),
+        **row,
+        summary=summary,
+        states=states,
+        bar=shares(states),
+        rate=_rate_over_time(course),
+        per_second=per_second,
+        time_left=format_seconds(left / per_second) if left and per_second else None,
+        left=left,
         plan=found.plan or {},
         here=page_path("campaigns", found.id),
         back=page_path("campaigns"),
         may_control=bool(permitted({found.dag_id}, user, "PUT")),
-        now=time.time(),
+        now=now,
     )
 
 

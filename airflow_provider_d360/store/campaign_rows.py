@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from airflow_provider_d360.store.migrations import METADATA
-from airflow_provider_d360.store.rows import Insert, Row, chunks
+from airflow_provider_d360.store.rows import Insert, Row, chunks, is_among
 
 CAMPAIGN_ROWS = Table(
     "d360_campaign_rows",
@@ -160,14 +160,15 @@ class Part:
 
 _INSERT = Insert(CAMPAIGN_ROWS)
 _NEW = {
-    "number": Integer,
-    "epoch": Integer,
-    "state": String,
-    "message_id": String,
-    "code": Integer,
-    "reason": String,
-    "due_at": Double,
-    "attempts": Integer,
+    "new_campaign": BigInteger,
+    "new_number": Integer,
+    "new_epoch": Integer,
+    "new_state": String,
+    "new_message_id": String,
+    "new_code": Integer,
+    "new_reason": String,
+    "new_due_at": Double,
+    "new_attempts": Integer,
     "keeps": Integer,
     "is_out": Integer,
 }
@@ -178,7 +179,7 @@ def insert_rows(connection: Connection, rows: Sequence[Row]) -> None:
     Write planned rows; each person has one row in a campaign.
 
     :param connection: A connection in a transaction that writes.
-    :param rows: Values by column; no person twice.
+    :param rows: Values by column, the same columns in each; no person twice.
     """
     _INSERT.execute(connection, rows)
 
@@ -192,11 +193,8 @@ def known_persons(connection: Connection, campaign: int, persons: Sequence[str])
     :param persons: The hashes of the people.
     """
     rows = CAMPAIGN_ROWS.c
-    known: set[str] = set()
-    for chunk in chunks(persons):
-        query = select(rows.person).where(rows.campaign == campaign, rows.person.in_(chunk))
-        known.update(connection.execute(query).scalars())
-    return known
+    query = select(rows.person).where(rows.campaign == campaign, is_among(rows.person, connection))
+    return set(connection.execute(query, {"keys": json.dumps(persons)}).scalars())
 
 
 def conclude_rows(connection: Connection, campaign: int, epoch: int, outcomes: Collection[Outcome]) -> None:
@@ -208,17 +206,11 @@ def conclude_rows(connection: Connection, campaign: int, epoch: int, outcomes: C
     :param epoch: The epoch in which they were claimed.
     :param outcomes: The outcomes, each row once.
     """
-    new = [_new_values(outcome, epoch) for outcome in sorted(outcomes, key=lambda one: one.number)]
+    new = [_new_values(outcome, campaign, epoch) for outcome in sorted(outcomes, key=lambda one: one.number)]
     if connection.dialect.name == "postgresql":
-        connection.execute(_CONCLUDE_JSON, {"of_campaign": campaign, "rows": json.dumps(new)})
+        connection.execute(_CONCLUDE_JSON, {"rows": json.dumps(new)})
     elif new:
-        connection.execute(
-            _CONCLUDE,
-            [
-                {f"new_{name}": value for name, value in row.items()} | {"of_campaign": campaign}
-                for row in new
-            ],
-        )
+        connection.execute(_CONCLUDE, new)
 
 
 def settle_rows(connection: Connection, message_ids: Mapping[str, str]) -> None:
@@ -249,16 +241,17 @@ def settle_rows(connection: Connection, message_ids: Mapping[str, str]) -> None:
                 connection.execute(statement.values(values))
 
 
-def _new_values(outcome: Outcome, epoch: int) -> Row:
+def _new_values(outcome: Outcome, campaign: int, epoch: int) -> Row:
     return {
-        "number": outcome.number,
-        "epoch": epoch,
-        "state": outcome.state.value,
-        "message_id": outcome.message_id,
-        "code": outcome.code,
-        "reason": outcome.reason,
-        "due_at": outcome.due_at,
-        "attempts": outcome.attempts,
+        "new_campaign": campaign,
+        "new_number": outcome.number,
+        "new_epoch": epoch,
+        "new_state": outcome.state.value,
+        "new_message_id": outcome.message_id,
+        "new_code": outcome.code,
+        "new_reason": outcome.reason,
+        "new_due_at": outcome.due_at,
+        "new_attempts": outcome.attempts,
         "keeps": int(outcome.state in _KEEPS_PAYLOAD),
         "is_out": int(outcome.state.value in _OUT),
     }
@@ -267,13 +260,14 @@ def _new_values(outcome: Outcome, epoch: int) -> Row:
 def _conclude(new: Any) -> Any:
     rows = CAMPAIGN_ROWS.c
     is_out = or_(*(rows.state == state for state in _OUT))  # IN cannot be part of a statement for many rows
-    values = {name: new[name] for name in ("state", "message_id", "code", "reason", "due_at", "attempts")}
+    names = ("state", "message_id", "code", "reason", "due_at", "attempts")
+    values = {name: new[f"new_{name}"] for name in names}
     return (
         update(CAMPAIGN_ROWS)
         .where(
-            rows.campaign == bindparam("of_campaign"),
-            rows.number == new["number"],
-            rows.epoch == new["epoch"],
+            rows.campaign == new["new_campaign"],
+            rows.number == new["new_number"],
+            rows.epoch == new["new_epoch"],
             or_(~is_out, (new["is_out"] == 1) & rows.message_id.is_(None)),
         )
         .values(values | {"payload": case((new["keeps"] == 1, rows.payload), else_=None)})
@@ -287,5 +281,5 @@ def _new_rows() -> Any:
     return rows.table_valued(*columns, name="new_rows").render_derived(with_types=True).c
 
 
-_CONCLUDE = _conclude({name: bindparam(f"new_{name}", type_=kind()) for name, kind in _NEW.items()})
+_CONCLUDE = _conclude({name: bindparam(name, type_=kind()) for name, kind in _NEW.items()})
 _CONCLUDE_JSON = _conclude(_new_rows())

@@ -56,8 +56,8 @@ class Insert:
         Insert rows.
 
         :param connection: A connection in a transaction that writes.
-        :param rows: Values by column, all columns in each. No two rows may have the same key; sort them by
-            key, or two processes may wait for each other's rows.
+        :param rows: Values by column, the same columns in each; the others become NULL. No two rows may have
+            the same key; sort them by key, or two processes may wait for each other's rows.
         """
         if not rows:
             return
@@ -84,6 +84,19 @@ def _insert_from_json(table: Table) -> Any:
     columns = rows.table_valued(*(column(c.name, c.type) for c in table.c), name="new_rows")
     values = columns.render_derived(with_types=True)
     return postgresql.insert(table).from_select([c.name for c in table.c], select(values))
+
+
+def is_among(column: ColumnElement[Any], connection: Connection) -> ColumnElement[bool]:
+    """
+    Return the condition that a column has one of the values in the parameter ``keys``, a list in JSON.
+
+    :param column: A column of texts.
+    :param connection: A connection to the database.
+    """
+    keys = bindparam("keys", type_=Text)
+    if connection.dialect.name == "postgresql":
+        return column.in_(select(func.json_array_elements_text(cast(keys, JSON)).column_valued("key")))
+    return column.in_(select(func.json_each(keys).table_valued("value").c.value))
 
 
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import secrets
+from json.encoder import encode_basestring_ascii
 
 from sqlalchemy import Column, Connection, Integer, String, Table, select
 
@@ -29,8 +29,13 @@ def keyed_hash(secret: bytes, *parts: object) -> str:
     :param secret: Without it nobody can try out which recipient a hash stands for.
     :param parts: Anything that JSON can express; other things count by their text.
     """
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hmac.new(secret, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:_HASH_LENGTH]
+    if all(
+        type(part) is str for part in parts
+    ):  # the same in half of the time: campaigns hash by the million
+        text = f"[{', '.join(map(encode_basestring_ascii, parts))}]"
+    else:
+        text = json.dumps(parts, sort_keys=True, default=str)
+    return hmac.digest(secret, text.encode("utf-8", "replace"), "sha256").hex()[:_HASH_LENGTH]
 
 
 class Secret:

@@ -8,22 +8,10 @@ be of no use. The number goes when the opt-out is lifted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 
-from sqlalchemy import (
-    JSON,
-    ColumnElement,
-    Connection,
-    Text,
-    bindparam,
-    case,
-    cast,
-    func,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import Connection, case, select, tuple_, update
 
 from airflow_provider_d360.api.events import Event
 from airflow_provider_d360.api.opt_outs import Keywords, read_opt_outs
@@ -37,16 +25,18 @@ from airflow_provider_d360.store.opt_outs import (
     Suppression,
     select_opt_outs,
 )
-from airflow_provider_d360.store.rows import Row, correct_future, count_rows, delete_rows, storable_text
+from airflow_provider_d360.store.rows import (
+    Row,
+    correct_future,
+    count_rows,
+    delete_rows,
+    is_among,
+    storable_text,
+)
 from airflow_provider_d360.store.secret import Secret
 
 _ROWS_AT_ONCE = 1_000
 _ACTIVE = select(SUPPRESSIONS).where(SUPPRESSIONS.c.active)
-_KEYS = bindparam("keys", type_=Text)
-_IN_SQLITE = SUPPRESSIONS.c.person.in_(select(func.json_each(_KEYS).table_valued("value").c.value))
-_IN_POSTGRESQL = SUPPRESSIONS.c.person.in_(
-    select(func.json_array_elements_text(cast(_KEYS, JSON)).column_valued("key"))
-)
 
 
 class Suppressions:
@@ -82,15 +72,25 @@ class Suppressions:
         :param marketing: Whether the message is marketing. If not, only opt-outs of all messages count.
         """
         keys = {recipient: self.key(recipient) for recipient in recipients}
-        if not keys:
+        strongest = self.find_persons(keys.values(), marketing=marketing)
+        return {recipient: strongest[key] for recipient, key in keys.items() if key in strongest}
+
+    def find_persons(self, persons: Collection[str], *, marketing: bool) -> dict[str, Suppression]:
+        """
+        Do the same as :meth:`find` for people whose hashes are known.
+
+        :param persons: The hashes, as :meth:`key` returns them.
+        :param marketing: As in :meth:`find`.
+        """
+        if not persons:
             return {}
-        rows = self._database.read(lambda connection: self._select(connection, list(keys.values())))
+        rows = self._database.read(lambda connection: self._select(connection, list(persons)))
         strongest: dict[str, Suppression] = {}
         for row in rows:
             known = strongest.get(row.person)
             if (marketing or row.scope is Scope.ALL) and (known is None or row.strength > known.strength):
                 strongest[row.person] = row
-        return {recipient: strongest[key] for recipient, key in keys.items() if key in strongest}
+        return strongest
 
     def add(
         self,
@@ -141,7 +141,7 @@ class Suppressions:
 
         def work(connection: Connection) -> int:
             self._secret.check(connection)
-            is_one = _is_one_of(connection)
+            is_one = is_among(SUPPRESSIONS.c.person, connection)
             people = {
                 row.person
                 for row in select_opt_outs(connection, _ACTIVE.where(is_one).with_for_update(), keys)
@@ -254,9 +254,5 @@ class Suppressions:
         return delete_rows(self._database, SUPPRESSIONS, is_lifted & (SUPPRESSIONS.c.at < older_than))
 
     def _select(self, connection: Connection, keys: list[str]) -> list[Suppression]:
-        return select_opt_outs(connection, _ACTIVE.where(_is_one_of(connection)), {"keys": json.dumps(keys)})
-
-
-def _is_one_of(connection: Connection) -> ColumnElement[bool]:
-    """Return the condition that a person is one of those in the parameter ``keys``, a list in JSON."""
-    return _IN_SQLITE if connection.dialect.name == "sqlite" else _IN_POSTGRESQL
+        query = _ACTIVE.where(is_among(SUPPRESSIONS.c.person, connection))
+        return select_opt_outs(connection, query, {"keys": json.dumps(keys)})

@@ -121,7 +121,7 @@ class Transport:
         :param flow: The flow.
         :param ends: As in :meth:`run`.
         """
-        await self._open_session()
+        self._session_of_loop() or await self._open_session()
         return await run_async(flow, partial(self._atake, ends))
 
     def close(self) -> None:
@@ -224,7 +224,7 @@ class Transport:
         import aiohttp
 
         call, seconds = exchange.call, exchange.seconds
-        session = await self._open_session()
+        session = self._session_of_loop() or await self._open_session()
         request, url = call.request, self.settings.url(call.request.path)
         limits = aiohttp.ClientTimeout(
             total=seconds,
@@ -245,7 +245,7 @@ class Transport:
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as response:
-                async for chunk in response.content.iter_chunked(CHUNK):
+                while chunk := await response.content.read(CHUNK):
                     if not await body.atake(response.status, chunk):
                         break
                 headers = _lower_case(response.headers)

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from http.client import BadStatusLine, HTTPResponse, parse_headers
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +120,7 @@ def keep_target(url: str) -> None:
     _target.set(target if _is_plain(target) else requote_uri(target))
 
 
+@lru_cache(maxsize=64)  # messages all go to one
 def exact_url(url: str) -> str | yarl.URL:
     """
     Return a URL in a form that aiohttp does not rewrite.

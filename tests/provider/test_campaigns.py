@@ -11,11 +11,14 @@ from collections import Counter
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
+import pyarrow
 import pytest
 from airflow.exceptions import TaskDeferred
+from pyarrow import parquet
 
 from airflow_provider_d360.api.errors import D360UnavailableError
 from airflow_provider_d360.api.events import Failure, StatusEvent
+from airflow_provider_d360.campaigns.sources import read_rows
 from airflow_provider_d360.cli import main
 from airflow_provider_d360.compat import AirflowFailException, AirflowSkipException
 from airflow_provider_d360.emulator import faults
@@ -630,8 +633,6 @@ def test_unknown_outcomes_are_settled_by_hand(emulator, capsys, outcome, copies)
 
 
 def test_a_parquet_file_is_an_audience_and_a_report(emulator, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet", reason="needs airflow-provider-d360[parquet]")
-    pyarrow = pytest.importorskip("pyarrow")
     path, report = tmp_path / "people.parquet", tmp_path / "report.parquet"
     parquet.write_table(pyarrow.Table.from_pylist(people(5)), path, row_group_size=2)
     plan(str(path))
@@ -640,6 +641,22 @@ def test_a_parquet_file_is_an_audience_and_a_report(emulator, tmp_path):
     lines = parquet.read_table(report).to_pylist()
     assert [line["state"] for line in lines] == ["accepted"] * 5
     assert got(emulator) == expected(people(5))
+
+
+def test_a_parquet_file_is_read_by_row_groups(tmp_path):
+    path = tmp_path / "people.parquet"
+    parquet.write_table(
+        pyarrow.Table.from_pylist(people(4000)), path, row_group_size=2000, compression="none"
+    )
+    second = parquet.ParquetFile(path).metadata.row_group(1).column(0)
+    content = bytearray(path.read_bytes())
+    begin = second.dictionary_page_offset or second.data_page_offset
+    content[begin : begin + 100] = bytes(100)
+    path.write_bytes(content)
+    rows = read_rows(str(path), "to")
+    assert [next(rows) for _ in range(2000)] == people(2000)
+    with pytest.raises(OSError, match="thrift"):  # the damage in the second group is met only now
+        next(rows)
 
 
 def test_a_query_is_an_audience_and_its_error_quotes_no_value(emulator, monkeypatch, tmp_path):

@@ -52,7 +52,7 @@ def test_a_campaign_shows_outcomes_reasons_and_plan(visitor: Visitor, key: int) 
     assert "2 of 5" in page.text
     assert "Accepted 1" in page.text
     assert "Refused 1" in page.text
-    assert "1 with code 131026" in page.text
+    assert "Code 131026" in page.text
     assert "Duplicates 2" in page.text
     assert_harmless(page)
 
@@ -116,3 +116,42 @@ def test_who_may_not_view_the_dag_does_not_learn_of_the_campaign(
     assert visitor.post(PAGE, {"control": "stop"}, "bob").status == 404
     assert "spring" not in visitor.get("/d360/campaigns", "bob").text
     assert signal(store) == ("run", None)
+
+
+def test_a_campaign_shows_its_rate_over_time_and_a_bar_by_state(visitor: Visitor, key: int) -> None:
+    page = visitor.get(PAGE, "ops")
+    assert "Rate 0.2 a second" in page.text  # two in the last ten seconds
+    assert "Time Left About 15 s" in page.text
+    assert 'aria-label="2 of 5 done: refused 1, accepted 1, planned 3"' in page.html
+    assert 'aria-label="Messages a second over time, at most 2.0"' in page.html
+
+
+def test_stopping_asks_first(visitor: Visitor, key: int) -> None:
+    assert "3 people will not get the message unless somebody resumes it." in visitor.get(PAGE, "ops").text
+
+
+def test_a_campaign_that_has_not_begun_has_no_chart(visitor: Visitor, store: Store) -> None:
+    new = Campaign(0, "new", "d360_default", "shop", "run", "plan", False, {}, "content")
+    key = store.campaigns.begin(new).key
+    store.campaigns.add(key, [row(key, 1)])
+    store.campaigns.finish(key, "audience", {"rows": 1, "planned": 1}, {})
+    page = visitor.get("/d360/campaigns/new", "ops")
+    assert "0 of 1" in page.text
+    assert "Messages a Second" not in page.text
+
+
+def test_messages_are_counted_over_at_most_sixty_parts_of_the_time(store: Store, key: int) -> None:
+    now = time.time()
+    before = store.campaign_results.course(key, now + 3600)
+    assert before is not None
+    assert (sum(before.counts), before.lately) == (2, 0)
+    lease = store.campaign_senders.take(Part(key), "me", 60.0)
+    assert lease is not None
+    store.campaign_senders.claim(lease, -1, 2, now + 3600, ())
+    store.campaign_senders.conclude(
+        lease, [Outcome(number, RowState.ACCEPTED, f"m{number}") for number in (3, 4)]
+    )
+    course = store.campaign_results.course(key, now + 3605)
+    assert course is not None
+    assert (len(course.counts), course.counts[0], course.counts[-1], course.lately) == (60, 2, 2, 2)
+    assert course.end > now + 3600
