@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 from airflow_provider_d360.cli.command import Command
+from airflow_provider_d360.progress_bar import ticking
 
 _EPILOG = """\
 Exit codes:
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     try:
-        with closing(configured_store()) as store:
+        with closing(configured_store()) as store, ticking("sending what is due", args.seconds):
             delivered = deliver_due(store, time.monotonic() + args.seconds)
     except (StoreError, ValueError) as error:
         print(f"The store cannot be used: {error}", file=sys.stderr)

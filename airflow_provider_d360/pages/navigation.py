@@ -27,10 +27,11 @@ class Section:
 
 
 MESSAGES = Section("Messages", partial(page_path, "messages"))
+ALERTS = Section("Alerts", partial(page_path, "alerts"))
 CAMPAIGNS = Section("Campaigns", partial(page_path, "campaigns"))
 INBOX = Section("Inbox", partial(page_path, "inbox"), may_read_inbox)
 
-_SECTIONS = (MESSAGES, CAMPAIGNS, INBOX)
+_SECTIONS = (MESSAGES, ALERTS, CAMPAIGNS, INBOX)
 
 
 def around(section: Section, user: Any) -> dict[str, Any]:
