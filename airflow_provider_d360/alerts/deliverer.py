@@ -122,7 +122,8 @@ def settle(store: Store, due: DueAlert, content: AlertContent, outcomes: Sequenc
         metrics.count(metrics.ALERTS_SENT)
     if content.told:
         fresh = replace(content, told=[]).to_json()
-        store.alerts.finish_summary(due, [id for id, _ in content.told], fresh, time.time())
+        told = [id for id, _ in content.told]
+        store.alerts.finish_summary(due, told, fresh, time.time(), result.message_ids)
         return fate
     backup = backup_of(replace(content, message_ids=result.message_ids))
     row = None
@@ -137,7 +138,7 @@ def settle(store: Store, due: DueAlert, content: AlertContent, outcomes: Sequenc
             claim=None,
             content=backup.to_json(),
         )
-    store.alerts.finish(due, reached=reached, backup=row)
+    store.alerts.finish(due, reached=reached, backup=row, message_ids=result.message_ids)
     return fate
 
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from airflow_provider_d360.alerts import writing
-from airflow_provider_d360.alerts.alert import recovered
+from airflow_provider_d360.alerts.alert import BROKEN_FILE, recovered
 from airflow_provider_d360.alerts.content import AlertContent
 from airflow_provider_d360.alerts.groups import Groups
+from airflow_provider_d360.api.privacy import mask_number
 from airflow_provider_d360.transport.threads import within
 
 if TYPE_CHECKING:
     from airflow_provider_d360.store import Store
+    from airflow_provider_d360.store.alert_history import AlertFacts
     from airflow_provider_d360.store.alert_rules import Ended, Registered
     from airflow_provider_d360.store.due import DueAlert
 
@@ -74,6 +76,7 @@ def register(content: AlertContent, conn_id: str, options: Options, at: float) -
         expires_at=at + options.expires_seconds,
         conn_id=conn_id,
         content=with_held,
+        facts=_facts(content),
         label=label,
         subject=groups.subject(alert) if alert.event.is_problem else None,
         cooldown=None if options.cooldown_seconds is None else groups.cooldown(alert),
@@ -118,7 +121,25 @@ def register_recovery(content: AlertContent, conn_id: str, options: Options, at:
 
     subject = groups.subject(content.alert)
     return use(
-        lambda store: store.alerts.recover(subject, due, tell, time.time()), REGISTER_SECONDS, patient=True
+        lambda store: store.alerts.recover(subject, due, tell, time.time(), _facts(content, ended=True)),
+        REGISTER_SECONDS,
+        patient=True,
+    )
+
+
+def _facts(content: AlertContent, *, ended: bool = False) -> AlertFacts:
+    """Return what people may see of an alert later. A file, which is no DAG, stands as the task."""
+    from airflow_provider_d360.store.alert_history import AlertFacts
+
+    alert = recovered(content.alert, 0.0, 0) if ended else content.alert
+    is_file = alert.event is BROKEN_FILE
+    return AlertFacts(
+        event=alert.event.name,
+        dag_id="" if is_file else alert.dag,
+        run_id=alert.run,
+        task_id=alert.dag if is_file else alert.task or alert.failed_task,
+        map_index=alert.map_index,
+        recipients=[mask_number(to) for to in content.recipients],
     )
 
 

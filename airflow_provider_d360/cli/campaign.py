@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from airflow_provider_d360.campaigns.verdicts import is_rate
 from airflow_provider_d360.cli.command import Command
-from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, with_store
+from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, in_time, with_store
 
 if TYPE_CHECKING:
     from airflow_provider_d360.store import Store
@@ -80,7 +80,7 @@ def _wrong_call(args: argparse.Namespace) -> str | None:
 
 
 def _print(args: argparse.Namespace, output: TextIO, store: Store) -> None:
-    for line in _run(store, args):
+    for line in in_time(_run(store, args), f"campaign {args.action}"):
         print("".join(ch if ch.isprintable() else "?" for ch in line), file=output)
 
 

@@ -26,8 +26,8 @@ from airflow_provider_d360.api.privacy import mask_number, short_id
 from airflow_provider_d360.api.recipients import canonical
 from airflow_provider_d360.cli.command import Command
 from airflow_provider_d360.cli.notices import check_notices
-from airflow_provider_d360.cli.progress import Progress
 from airflow_provider_d360.cli.textfile import write_result
+from airflow_provider_d360.progress_bar import Progress
 
 if TYPE_CHECKING:
     from airflow_provider_d360.store.watch import Waited

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_d360.cli.command import Command
 from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, with_store
+from airflow_provider_d360.progress_bar import ticking
 
 if TYPE_CHECKING:
     from airflow_provider_d360.alerts.deliverer import Delivered
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
 def _deliver(seconds: float, store: Store) -> Delivered:
     from airflow_provider_d360.alerts.deliverer import deliver_due
 
-    return deliver_due(store, time.monotonic() + seconds)
+    with ticking("sending what is due", seconds):
+        return deliver_due(store, time.monotonic() + seconds)
 
 
 COMMAND = Command(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
+
+from airflow_provider_d360.progress_bar import ticking
 
 if TYPE_CHECKING:
     from airflow_provider_d360.store import Store
@@ -34,6 +36,20 @@ def with_store(work: Callable[[Store], T]) -> T:
     except StoreError as error:
         problem = str(error)
     raise NoStoreError(problem)
+
+
+def in_time(lines: Iterator[str], what: str) -> Iterator[str]:
+    """
+    Show a bar until the first line is there, if that takes more than two seconds; return all lines.
+
+    :param lines: What a command prints. It does its work before the first line.
+    :param what: What it does.
+    """
+    with ticking(what):
+        first = next(lines, None)
+    if first is not None:
+        yield first
+        yield from lines
 
 
 def _configured_store() -> Store:

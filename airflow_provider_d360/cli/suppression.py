@@ -19,7 +19,7 @@ from airflow_provider_d360.api.errors import D360RequestError
 from airflow_provider_d360.api.privacy import mask_number, readable
 from airflow_provider_d360.api.recipients import canonical, check_region
 from airflow_provider_d360.cli.command import Command
-from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, with_store
+from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, in_time, with_store
 
 if TYPE_CHECKING:
     from airflow_provider_d360.store import Scope, Store, Suppression
@@ -84,7 +84,10 @@ def _wrong_call(args: argparse.Namespace) -> str | None:
 
 
 def _print(args: argparse.Namespace, output: TextIO, store: Store) -> None:
-    for line in _run(store, args, output):
+    lines = _run(store, args, output)
+    if args.values != ["-"]:  # an export to stdout prints before its end
+        lines = in_time(lines, f"suppression {args.action}")
+    for line in lines:
         print(line, file=output)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_d360.cli.command import Command
 from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, with_store
+from airflow_provider_d360.progress_bar import ticking
 
 if TYPE_CHECKING:
     from airflow_provider_d360.store import Entry, Store
@@ -49,7 +50,8 @@ def unknown(args: argparse.Namespace) -> int:
         print("Give --sent or --not-sent, not both.", file=sys.stderr)
         return 2
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # Airflow logs to stdout
+        # Airflow logs to stdout.
+        with contextlib.redirect_stdout(sys.stderr), ticking("looking through the ledger"):
             lines = with_store(partial(_lines, args))
     except _NotThereError as error:
         print(error, file=sys.stderr)

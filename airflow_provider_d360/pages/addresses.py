@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
 from airflow_provider_d360 import urls
 from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.store import Entry
+from airflow_provider_d360.store.alert_history import AlertFacts
+
+Sender: TypeAlias = Entry | AlertFacts
 
 
 def page_path(*parts: str, query: Mapping[str, object] | None = None) -> str:
@@ -29,34 +33,35 @@ def login_path(here: str) -> str:
     return _with_query(urls.base_path() + "/api/v2/auth/login", {"next": here})
 
 
-def dag_path(entry: Entry) -> str | None:
+def dag_path(entry: Sender) -> str | None:
     """
-    Return the path of the DAG that sent a message; None if none did.
+    Return the path of the DAG that sent a message, or that an alert is about; None if there is none.
 
-    :param entry: The message.
+    :param entry: The message, or the facts of the alert.
     """
     return dag_path_of(entry.dag_id) if entry.dag_id else None
 
 
-def run_path(entry: Entry) -> str | None:
+def run_path(entry: Sender) -> str | None:
     """
-    Return the path of the run that sent a message; None if none did.
+    Return the path of the run that sent a message, or that an alert is about; None if there is none.
 
-    :param entry: The message.
+    :param entry: The message, or the facts of the alert.
     """
     return _airflow_path(dags=entry.dag_id, runs=entry.run_id) if entry.dag_id and entry.run_id else None
 
 
-def task_path(entry: Entry) -> str | None:
+def task_path(entry: Sender) -> str | None:
     """
-    Return the path of the task instance that sent a message; None if no task did.
+    Return the path of the task that sent a message, or that an alert is about; None if there is none.
 
-    :param entry: The message.
+    :param entry: The message, or the facts of the alert.
     """
     if not (entry.dag_id and entry.run_id and entry.task_id):
         return None
     path = task_path_of(entry.dag_id, entry.run_id, entry.task_id, entry.map_index)
-    return _with_query(path, {"try_number": entry.try_number or None})
+    try_number = entry.try_number if isinstance(entry, Entry) else None  # an alert is about several, perhaps
+    return _with_query(path, {"try_number": try_number or None})
 
 
 def dag_path_of(dag_id: str) -> str:

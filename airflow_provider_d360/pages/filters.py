@@ -12,6 +12,7 @@ from airflow_provider_d360.store import Selection
 PERIODS = {1: "last day", 7: "last 7 days", 30: "last 30 days", 365: "last year"}
 LONGEST_DAYS = max(PERIODS)
 SOURCES = ("task", "alert", "hook")
+ALERTS = "alerts"
 
 _DEFAULT_DAYS = 7
 
@@ -26,8 +27,8 @@ class Filters:
     :param status: A status.
     :param source: ``task``, ``alert`` or ``hook``.
     :param recipient: The hash of a recipient.
-    :param of: The tab of a DAG, run or task that the list stands in, as the path below our prefix; empty for
-        the page of all messages.
+    :param of: Another list than that of all messages, as the path below our prefix: the alerts, or the tab of
+        a DAG, run or task.
     """
 
     days: int = _DEFAULT_DAYS
@@ -59,6 +60,11 @@ class Filters:
         """Whether anything but the period is filtered."""
         return bool(self.dag or self.status or self.source or self.recipient)
 
+    @property
+    def is_tab(self) -> bool:
+        """Whether the list stands in Airflow's tab of a DAG, run or task, below which we have no tabs."""
+        return self.of not in ("", ALERTS)
+
     def query(self) -> dict[str, object]:
         """Return the filters for an address."""
         names = ("dag", "status", "source", "recipient", "of")
@@ -89,8 +95,12 @@ class Filters:
             source=self.source or None,
         )
 
-    def describe(self) -> str:
-        """Say what is filtered, for a list that shows nothing."""
+    def describe(self, nothing: str = "Nothing was sent") -> str:
+        """
+        Say what is filtered, for a list that shows nothing.
+
+        :param nothing: How the sentence begins.
+        """
         parts = [
             f"with the state {self.status!r}" if self.status else "",
             f"from the source {self.source!r}" if self.source else "",
@@ -99,7 +109,7 @@ class Filters:
         ]
         text = " ".join(filter(None, parts))
         known = " What an older version of this provider recorded is not found." if self.recipient else ""
-        return f"Nothing was sent {text} in the {PERIODS[self.days]}.{known}"
+        return f"{nothing} {text} in the {PERIODS[self.days]}.{known}"
 
 
 def storable(text: str) -> str:

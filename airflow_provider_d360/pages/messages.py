@@ -53,7 +53,8 @@ def add_routes(pages: Pages) -> None:
     @router.post("/messages", dependencies=SAME_ORIGIN)
     async def search(request: Request, user: GetUserDep) -> Response:
         form = await read_form(request)
-        return await pages.show(lambda store: _search(store, storable(form.get("q", "").strip()), user))
+        text, source = storable(form.get("q", "").strip()), form.get("source", "")
+        return await pages.show(lambda store: _search(store, text, source, user))
 
     @router.get("/dags/{dag_id}/messages")
     @router.get("/dags/{dag_id}/tasks/{task_id}/messages")
@@ -151,9 +152,9 @@ def _list(
     )
 
 
-def _search(store: Store, text: str, user: Any) -> Response:
+def _search(store: Store, text: str, source: str, user: Any) -> Response:
     """
-    Lead to a message by its id, or to the messages to a recipient.
+    Lead to a message by its id, or to the messages of a source to a recipient.
 
     The number comes in the body of a request, which nobody logs; the address that it leads to holds its hash.
     """
@@ -171,7 +172,8 @@ def _search(store: Store, text: str, user: Any) -> Response:
     except D360RequestError as error:
         title, remedy = error.detail.title, error.detail.remedy
         raise NoticeError(400, f"This cannot be searched for: {title}", remedy) from None
-    return RedirectResponse(Filters(recipient=recipient, days=LONGEST_DAYS).list_path(), 303)
+    filters = Filters(recipient=recipient, days=LONGEST_DAYS, source=source if source in SOURCES else "")
+    return RedirectResponse(filters.list_path(), 303)
 
 
 def _row(message: LedgerMessage, filters: Filters) -> dict[str, Any]:

@@ -27,11 +27,12 @@ class Section:
 
 
 MESSAGES = Section("Messages", partial(page_path, "messages"))
+ALERTS = Section("Alerts", partial(page_path, "alerts"))
 CAMPAIGNS = Section("Campaigns", partial(page_path, "campaigns"))
 QUESTIONS = Section("Questions", partial(page_path, "questions"))
 INBOX = Section("Inbox", partial(page_path, "inbox"), may_read_inbox)
 
-_SECTIONS = (MESSAGES, CAMPAIGNS, QUESTIONS, INBOX)
+_SECTIONS = (MESSAGES, ALERTS, CAMPAIGNS, QUESTIONS, INBOX)
 
 
 def around(section: Section, user: Any) -> dict[str, Any]:

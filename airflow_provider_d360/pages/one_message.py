@@ -14,7 +14,7 @@ from airflow_provider_d360.pages.access import NoticeError, permitted, read_form
 from airflow_provider_d360.pages.addresses import dag_path, name_of, page_path, run_path, task_path
 from airflow_provider_d360.pages.explanations import explain, explain_status, is_doubtful, next_send
 from airflow_provider_d360.pages.filters import Filters, storable
-from airflow_provider_d360.pages.navigation import MESSAGES, around
+from airflow_provider_d360.pages.navigation import ALERTS, MESSAGES, around
 from airflow_provider_d360.pages.rendering import render
 from airflow_provider_d360.pages.routing import REFRESH_SECONDS, SAME_ORIGIN, Pages
 from airflow_provider_d360.store import Entry, Store
@@ -64,13 +64,14 @@ def _message(store: Store, message: str, filters: Filters, user: Any) -> Respons
     now = time.time()
     return render(
         "message.html",
-        **({} if filters.of else around(MESSAGES, user)),
+        **({} if filters.is_tab else around(ALERTS if filters.of else MESSAGES, user)),
         refresh=REFRESH_SECONDS,
         entry=entry,
         name=name_of(entry),
         status=current.status if current else entry.state.value,
         here=page_path("messages", name_of(entry), query=filters.query()),
         back=filters.list_path(),
+        list_name=ALERTS.name if filters.of == "alerts" else MESSAGES.name,
         dag_link=dag_path(entry),
         run_link=run_path(entry),
         task_link=task_path(entry),

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from airflow_provider_d360.pages import campaigns, inbox, messages, one_message, questions
+from airflow_provider_d360.pages import alerts, campaigns, inbox, messages, one_message, questions
 from airflow_provider_d360.pages.rendering import ASSETS, asset
 from airflow_provider_d360.pages.routing import Pages
 from airflow_provider_d360.store import Store
@@ -25,7 +25,7 @@ def page_routes(open_store: Callable[[], Store]) -> list[BaseRoute]:
     :param open_store: Returns the store that the pages show. Called for each page; it may block and raise.
     """
     pages = Pages(open_store)
-    for module in (messages, one_message, campaigns, questions, inbox):
+    for module in (messages, one_message, alerts, campaigns, questions, inbox):
         module.add_routes(pages)
     return [*pages.router.routes, *(Route(f"/static/{name}", _asset) for name in ASSETS)]
 

@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from airflow.exceptions import AirflowConfigException
     from airflow.sdk.exceptions import AirflowException
 
+    from airflow_provider_d360.progress_bar import ticking
     from airflow_provider_d360.receiver.settings import SettingsError, get_connection
     from airflow_provider_d360.store import StoreError
     from airflow_provider_d360.store.configured import configured_store, purge
@@ -35,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         store = configured_store(get_connection, options.store)
         store.check_writable()
         if options.command == "purge":
-            for name, removed in purge(store, options.days).items():
+            with ticking("deleting old rows"):
+                removals = purge(store, options.days)
+            for name, removed in removals.items():
                 print(f"{name}: {removed} removed")  # noqa: T201
             return 0
         return serve(options, store)

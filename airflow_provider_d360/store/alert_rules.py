@@ -8,7 +8,8 @@ from enum import Enum
 
 from sqlalchemy import Connection, select, update
 
-from airflow_provider_d360.store import alert_groups, due
+from airflow_provider_d360.store import alert_groups, alert_history, due
+from airflow_provider_d360.store.alert_history import AlertFacts, Outcome
 from airflow_provider_d360.store.due import CLAIM_SECONDS, DUE, DueAlert
 from airflow_provider_d360.store.rows import Row
 
@@ -31,6 +32,7 @@ class NewAlert:
     :param conn_id: The Airflow connection.
     :param content: Returns the alert in JSON, from the number of alerts of its cooldown that were held back,
         and the time of the first of them. It does nothing else.
+    :param facts: What it is about, as people may see it later.
     :param label: What a summary calls it.
     :param subject: What has the problem; None if the alert reports none.
     :param cooldown: The name of its cooldown; None without.
@@ -45,6 +47,7 @@ class NewAlert:
     expires_at: float
     conn_id: str
     content: Callable[[int, float], str]
+    facts: AlertFacts
     label: str = ""
     subject: str | None = None
     cooldown: str | None = None
@@ -111,6 +114,7 @@ def register(connection: Connection, alert: NewAlert, claim: str, now: float) ->
         leader = alert_groups.lead(connection, row, now, alert.cooldown_seconds)
         if leader.id != alert.id:
             alert_groups.hold(connection, alert.cooldown, held)
+            _note(connection, alert, Outcome.HELD, now, group=alert.cooldown)
             return Registered(Answer.HELD)
     if alert.run is not None:
         row = {"name": alert.run, "subject": None, "leader": alert.id, "is_whole": int(alert.is_whole)}
@@ -135,7 +139,32 @@ def register(connection: Connection, alert: NewAlert, claim: str, now: float) ->
     due.delete_unsent(connection, DUE.c.id == alert.id, now)  # whoever tells of it again, tries again
     due.insert_due(connection, new, now + CLAIM_SECONDS)
     is_new = connection.execute(select(DUE.c.claim).where(DUE.c.id == alert.id)).scalar() == claim
-    return Registered(Answer.SEND, new) if is_new else Registered(Answer.TOLD)
+    if not is_new:
+        return Registered(Answer.TOLD)
+    _note(connection, alert, Outcome.DUE, now)
+    return Registered(Answer.SEND, new)
+
+
+def _note(
+    connection: Connection,
+    alert: NewAlert,
+    outcome: Outcome,
+    now: float,
+    *,
+    group: str | None = None,
+    told_by: str | None = None,
+) -> None:
+    alert_history.note(
+        connection,
+        alert.id,
+        alert.facts,
+        outcome,
+        at=now,
+        conn_id=alert.conn_id,
+        subject=alert.subject,
+        group=group,
+        told_by=told_by,
+    )
 
 
 def _join(
@@ -153,8 +182,10 @@ def _join(
         # The run has ended: nothing more will fail.
         sooner = (DUE.c.id == summary_id) & (DUE.c.due_at > now)
         connection.execute(update(DUE).where(sooner).values(due_at=now))
+        _note(connection, alert, Outcome.SUMMARISED, now, told_by=leader.id)
         return Registered(Answer.TOLD)
     alert_groups.hold(connection, run, held)
+    _note(connection, alert, Outcome.WAITING, now, group=run)
     if alert.subject is not None:
         alert_groups.remember_problem(connection, alert.subject, alert.id, now)
     summary = DueAlert(
@@ -183,6 +214,7 @@ def end(connection: Connection, subject: str, now: float) -> Ended | None:
     :param now: The time, in Unix seconds.
     """
     led, held = alert_groups.end_problem(connection, subject)
+    alert_history.recover(connection, subject)
     leaders = {leader for leader, _ in led}
     unsent = due.delete_unsent(connection, (DUE.c.subject == subject) | DUE.c.id.in_(leaders), now)
     for id in unsent:  # what else it would have told of was not told either

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
-from airflow_provider_d360.store import alert_groups, due
+from airflow_provider_d360.store import alert_groups, alert_history, due
 from airflow_provider_d360.store.alert_groups import GROUPS, HELD
+from airflow_provider_d360.store.alert_history import AlertFacts, Outcome
 from airflow_provider_d360.store.alert_rules import QUIET_SECONDS, Ended, NewAlert, Registered, end, register
 from airflow_provider_d360.store.database import Database
 from airflow_provider_d360.store.due import CLAIM_SECONDS, DUE, DueAlert
@@ -41,7 +43,12 @@ class Alerts:
         return self._database.write(lambda connection: register(connection, alert, claim, now))
 
     def recover(
-        self, subject: str, alert: DueAlert, content: Callable[[Ended], str], now: float
+        self,
+        subject: str,
+        alert: DueAlert,
+        content: Callable[[Ended], str],
+        now: float,
+        facts: AlertFacts,
     ) -> DueAlert | None:
         """
         End the problem of a subject, and write down the alert that tells of it, claimed for this process.
@@ -52,6 +59,7 @@ class Alerts:
         :param alert: The alert about the recovery, without its content.
         :param content: Returns it.
         :param now: The time, in Unix seconds.
+        :param facts: What it is about, as people may see it later.
         """
 
         def work(connection: Connection) -> DueAlert | None:
@@ -63,6 +71,8 @@ class Alerts:
                 return None
             new = replace(alert, content=content(ended))
             due.insert_due(connection, new, now + CLAIM_SECONDS)
+            options: dict[str, Any] = {"at": now, "conn_id": new.conn_id, "subject": None}
+            alert_history.note(connection, new.id, facts, Outcome.DUE, **options)
             return new
 
         return self._database.write(work)
@@ -97,13 +107,21 @@ class Alerts:
         query = select(DUE.c.due_at).where(DUE.c.id == id)
         return self._database.read(lambda connection: connection.execute(query).scalar())
 
-    def finish(self, alert: DueAlert, *, reached: bool, backup: DueAlert | None = None) -> None:
+    def finish(
+        self,
+        alert: DueAlert,
+        *,
+        reached: bool,
+        backup: DueAlert | None = None,
+        message_ids: Sequence[str] = (),
+    ) -> None:
         """
         Delete an alert with its final outcome.
 
         :param alert: The alert, as it was claimed.
         :param reached: Whether anybody got it. If not, the next alert goes out at once.
         :param backup: What must be sent to others, unless this one is delivered in time.
+        :param message_ids: The ids of the messages that were accepted.
         """
 
         def work(connection: Connection) -> None:
@@ -111,6 +129,7 @@ class Alerts:
                 return
             if backup is not None:
                 due.insert_due(connection, backup)
+            alert_history.settle(connection, alert.id, message_ids, reached=reached, ends=backup is None)
             if not reached:
                 alert_groups.give_up(connection, alert.id)
                 if alert.group_name:
@@ -118,11 +137,19 @@ class Alerts:
                     alert_groups.hold(connection, alert.group_name, held)
             elif alert.group_name:
                 alert_groups.delete_told_by(connection, alert.group_name, alert.id)
+                alert_history.tell_held(connection, alert.group_name, alert.id, message_ids)
 
         self._database.write(work)
         self._database.erase_deleted()
 
-    def finish_summary(self, summary: DueAlert, told: Sequence[str], fresh: str, now: float) -> None:
+    def finish_summary(
+        self,
+        summary: DueAlert,
+        told: Sequence[str],
+        fresh: str,
+        now: float,
+        message_ids: Sequence[str] = (),
+    ) -> None:
         """
         Delete a summary with its final outcome; what was held back meanwhile is told by a later one.
 
@@ -130,11 +157,13 @@ class Alerts:
         :param told: The ids of the alerts that it told of.
         :param fresh: The content of a later one.
         :param now: The time, in Unix seconds.
+        :param message_ids: The ids of its messages; without any, nobody got it.
         """
         group = str(summary.group_name)
 
         def work(connection: Connection) -> None:
             alert_groups.delete_told(connection, group, told)
+            alert_history.tell(connection, group, told, message_ids)
             alert_groups.be_quiet(connection, group, now, QUIET_SECONDS)
             count, since = alert_groups.count_held(connection, group)
             if not due.delete_due(connection, summary.id, summary.claim) or not count:
@@ -179,6 +208,8 @@ class Alerts:
             for alert in old:
                 due.delete_due(connection, alert.id)
                 alert_groups.give_up(connection, alert.id)
+                group = alert.group_name if alert.id.startswith("summary ") else None
+                alert_history.expire(connection, alert.id, group)
             return old
 
         if not self._has_old(is_old):

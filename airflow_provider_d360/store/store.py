@@ -25,6 +25,7 @@ from airflow_provider_d360.store.inbox import Inbox
 from airflow_provider_d360.store.incoming import inbox_rows
 from airflow_provider_d360.store.ledger import Ledger
 from airflow_provider_d360.store.notices import Notices, notice_rows
+from airflow_provider_d360.store.past_alerts import AlertHistory
 from airflow_provider_d360.store.question_lists import QuestionLists
 from airflow_provider_d360.store.questions import Questions
 from airflow_provider_d360.store.rate_leases import RateLeases
@@ -36,7 +37,18 @@ from airflow_provider_d360.store.suppression import Suppressions
 
 log = logging.getLogger(__name__)
 
-_Table = Statuses | Inbox | Ledger | Alerts | Notices | Suppressions | Campaigns | Cursors | Questions
+_Table = (
+    Statuses
+    | Inbox
+    | Ledger
+    | Alerts
+    | AlertHistory
+    | Notices
+    | Suppressions
+    | Campaigns
+    | Cursors
+    | Questions
+)
 
 _LEAST_CHECK_SECONDS = 5.0  # a new store makes its tables in that time on a busy machine, too
 
@@ -85,6 +97,7 @@ class Store:
         self.ledger = Ledger(self._database)
         self.messages = Messages(self._database)
         self.alerts = Alerts(self._database)
+        self.alert_history = AlertHistory(self._database)
         self.notices = Notices(self._database)
         self.suppressions = self.ledger.suppressions
         self.rate_leases = self.ledger.rate_leases or RateLeases(self._database)
@@ -198,6 +211,7 @@ class Store:
             "inbox": self.inbox,
             "ledger": self.ledger,
             "alerts": self.alerts,
+            "alert_history": self.alert_history,
             "notices": self.notices,
             "suppressions": self.suppressions,
             "campaigns": self.campaigns,

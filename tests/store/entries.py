@@ -48,6 +48,7 @@ TABLES = (
     "inbox",
     "ledger",
     "alerts",
+    "alert_history",
     "notices",
     "suppressions",
     "campaigns",

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_d360.store import Store
+from airflow_provider_d360.store.alert_history import AlertFacts
 from airflow_provider_d360.store.alert_rules import (
     CALM_SECONDS,
     QUIET_SECONDS,
@@ -44,6 +45,7 @@ def alert(id, now=NOON, **options):
         expires_at=now + 4 * HOUR,
         conn_id=options.pop("conn_id", "d360_default"),
         content=lambda count, since: json.dumps([count, since]),
+        facts=AlertFacts("failed", "shop", "run", options.pop("task", "load"), -1, ["44…23"]),
         label=f"task {id}",
         summary="{}",
         **options,
@@ -65,7 +67,8 @@ def send(store, id, now=NOON, **options):
 
 def recover(store, subject, now=NOON, id="recovery"):
     row = DueAlert(id, None, None, "d360_default", now, now, now + HOUR, 0, f"process of {id}", "")
-    return store.alerts.recover(subject, row, lambda ended: json.dumps([ended.since, ended.held]), now)
+    facts = AlertFacts("recovered", "shop", "run", "load", -1, ["44…23"])
+    return store.alerts.recover(subject, row, lambda ended: json.dumps([ended.since, ended.held]), now, facts)
 
 
 def test_the_first_alert_goes_and_the_others_are_counted_until_the_cooldown_is_over(store):

@@ -22,6 +22,9 @@ from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, Webhook
 from airflow_provider_d360.emulator.server import EmulatorServer
 from airflow_provider_d360.pages import messages as messages_module
 from airflow_provider_d360.store import Entry, State, Store
+from airflow_provider_d360.store.alert_history import AlertFacts
+from airflow_provider_d360.store.alert_rules import NewAlert
+from airflow_provider_d360.store.due import DueAlert
 from airflow_provider_d360.store.questions import OPEN, Person, Question
 from tests.receiver.conftest import gate  # noqa: F401
 from tests.receiver.doors import served
@@ -114,6 +117,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, En
     for age, message in enumerate(incoming):
         add(store, now - 60 - 300 * age, messages=[message])
     ask_questions(store, now)
+    raise_alerts(store, now)
     yield store, unknown
     store.close()
 
@@ -138,6 +142,44 @@ def ask_questions(store: Store, now: float) -> None:
         store.questions.ensure(Question(f"q{number}", kind, OPEN, *where, spec, *times, people))
     store.questions.close("q2", "answered", {"messages": ["in.1"], "people": [0]}, now)
     store.questions.close("q4", "answered", {"messages": ["in.2"], "people": [1], "value": "yes"}, now)
+
+
+def raise_alerts(store: Store, now: float) -> None:
+    """Write alerts down as notifiers do, and what became of them."""
+
+    def register(name: str, age: float, **more: Any) -> Any:
+        facts = {"event": "failed", "dag_id": "shop", "run_id": "scheduled__2026-01-01T00:00:00+00:00"}
+        facts |= {"task_id": name, **more.pop("facts", {})}
+        alert = NewAlert(
+            id=f"{name} {age}",
+            at=now - age,
+            expires_at=now - age + 3600,
+            conn_id="d360_default",
+            content=lambda count, since: "{}",
+            facts=AlertFacts(**facts, recipients=["49…31", "44…23"]),
+            **more,
+        )
+        return store.alerts.register(alert, "a process", now - age).due
+
+    def send(*numbers: int, due: Any) -> None:
+        message_ids = [f"wamid.alert{number or ''}" for number in numbers]
+        store.alerts.finish(due, reached=bool(numbers), message_ids=message_ids)
+
+    record(store, "wamid.alert2", to=PEOPLE[0], at=now - 1100, source="alert", task_id="load_orders")
+    send(0, 2, due=register("load_orders", 1100, run="night"))
+    register("load_prices", 1090, run="night")
+    register("tell_customer", 500, facts={"map_index": 7}, cooldown="c", cooldown_seconds=3600.0)
+    register("tell_customer", 490, facts={"map_index": 8}, cooldown="c", cooldown_seconds=3600.0)
+    send(due=register("copy_invoices", 300, facts={"dag_id": "billing", "event": "dag_failed"}))
+    send(0, due=register("", 200, facts={"dag_id": "billing", "event": "deadline"}))
+    waiting = register("load_stock", 120)
+    store.alerts.postpone(waiting, now + 60, "{}")
+    send(0, due=register("load_rates", 3000, subject="rates"))
+    end = DueAlert("end", None, None, "d360_default", now - 40, now - 40, now + 3600, 0, "a process", "")
+    facts = AlertFacts(
+        "recovered", "shop", "scheduled__2026-01-01T00:00:00+00:00", "load_rates", -1, ["49…31"]
+    )
+    send(0, due=store.alerts.recover("rates", end, lambda ended: "{}", now - 40, facts))
 
 
 def add(store: Store, at: float, **items: Any) -> None:
@@ -169,6 +211,8 @@ PATHS = {
     "inbox": "/d360/inbox",
     "questions": "/d360/questions",
     "no-questions": "/d360/questions?state=cancelled",
+    "alerts": "/d360/alerts",
+    "no-alerts": "/d360/alerts?dag=nothing",
     "tab": "/d360/dags/shop/messages",
     "nothing-matches": "/d360/messages?dag=nothing",
     "no-such-message": "/d360/messages/nowhere",
@@ -178,6 +222,7 @@ PATHS = {
 DOCS = (
     *("messages-desk-light", "messages-desk-dark", "messages-phone-light", "message-desk-light"),
     *("unknown-desk-light", "inbox-desk-light", "questions-desk-light", "questions-phone-light"),
+    *("alerts-desk-light", "alerts-desk-dark", "alerts-phone-light"),
 )
 
 
@@ -215,7 +260,7 @@ def test_the_keyboard_reaches_a_message_and_shows_where_it_is(site: Site) -> Non
             "return [at, row].some(one => one && getComputedStyle(one).outlineStyle === 'solid')"
         )
         assert outline, f"nothing shows that {seen[-1]!r} has the focus"
-    assert [one for one in seen if one in ("Messages", "Inbox")] == ["Messages", "Inbox"]  # the page's order
+    assert seen[:3] == ["Messages", "Alerts", "Campaigns"]  # the order of the page
     press(site, Keys.ENTER)
     site.soon.until(lambda driver: "Message to 44…23" in driver.find_element(By.TAG_NAME, "h1").text)
 

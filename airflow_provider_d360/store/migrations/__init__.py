@@ -23,6 +23,7 @@ from airflow_provider_d360.store.migrations import (
     m0008_rate_leases,
     m0009_campaigns,
     m0010_conversations,
+    m0011_alert_history,
 )
 
 METADATA = MetaData()  # all tables of the store; each is defined in the module of its subject
@@ -42,6 +43,7 @@ STEPS: Sequence[Step] = (
     m0008_rate_leases.apply,
     m0009_campaigns.apply,
     m0010_conversations.apply,
+    m0011_alert_history.apply,
 )
 
 # Each process that opens a store asks for them: SQLAlchemy's inspector takes many times as long.
