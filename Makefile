@@ -8,7 +8,7 @@ VENV = $(if $(filter $(NEWEST),$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
 BIN = $(VENV)/bin
 UV = .venv/bin/uv
 READY = $(VENV)/.ready-$(AIRFLOW)
-KILLS = $(addprefix tests/system/test_,attack.py killed_worker.py outage.py campaign_kills.py)
+KILLS = $(addprefix tests/system/test_,attack.py killed_worker.py outage.py campaign_kills.py campaign_on_celery.py)
 DIFFERENT = $(addprefix tests/system/test_,alerting.py callbacks.py connection_form.py waiting.py)
 PYTEST = $(BIN)/python -m pytest
 PARALLEL = --dist worksteal --numprocesses
@@ -75,7 +75,7 @@ dist: $(READY) ## Wheel and source archive in dist/, checked for a release
 	@! grep -q '^repository = "https://example.com' pyproject.toml || { echo "Name the public address first, \
 	in pyproject.toml under [tool.hatch.metadata.hooks.custom]." >&2; exit 1; }
 
-system-packages: ## Install PostgreSQL and Chromium for the tests (Debian and Ubuntu, as root)
+system-packages: ## Install PostgreSQL, Redis and Chromium for the tests (Debian and Ubuntu, as root)
 	@scripts/system_packages.sh
 
 pictures: $(READY) ## Take the pictures of the docs again
