@@ -8,7 +8,8 @@ VENV = $(if $(filter $(NEWEST),$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
 BIN = $(VENV)/bin
 UV = .venv/bin/uv
 READY = $(VENV)/.ready-$(AIRFLOW)
-KILLS = $(addprefix tests/system/test_,attack.py killed_worker.py outage.py campaign_kills.py conversation_kills.py)
+KILLS = $(addprefix tests/system/test_,attack.py killed_worker.py outage.py campaign_kills.py \
+  campaign_on_celery.py conversation_kills.py)
 # On another version of Airflow than the newest: what differs there.
 DIFFERENT-3.1 = tests/system/test_conversations.py
 DIFFERENT-3.2 = tests/system/test_conversations.py
@@ -79,7 +80,7 @@ dist: $(READY) ## Wheel and source archive in dist/, checked for a release
 	@! grep -q '^repository = "https://example.com' pyproject.toml || { echo "Name the public address first, \
 	in pyproject.toml under [tool.hatch.metadata.hooks.custom]." >&2; exit 1; }
 
-system-packages: ## Install PostgreSQL and Chromium for the tests (Debian and Ubuntu, as root)
+system-packages: ## Install PostgreSQL, Redis and Chromium for the tests (Debian and Ubuntu, as root)
 	@scripts/system_packages.sh
 
 pictures: $(READY) ## Take the pictures of the docs again

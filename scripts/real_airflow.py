@@ -98,6 +98,20 @@ class RealAirflow:
 
         self.wait(both_alive, "the second scheduler", START_SECONDS)
 
+    def start_worker(self, name: str, slots: int) -> subprocess.Popen[bytes]:
+        """
+        Start a Celery worker, wait until it takes tasks, and return its process.
+
+        :param name: Its name, as ``[celery]`` knows it.
+        :param slots: How many tasks it runs at a time.
+        """
+        log = self.home / f"{name}.log"
+        options = ["--celery-hostname", name, "--concurrency", str(slots), "--pid", f"{log}.pid"]
+        quick = ["--skip-serve-logs", "--without-gossip", "--without-mingle"]
+        worker = self._start(self._stack, log, "celery", "worker", *options, *quick)
+        self.wait(lambda: " ready." in log.read_text(errors="replace"), f"the worker {name}", START_SECONDS)
+        return worker
+
     def kill(self, component: str) -> None:
         """
         Kill a component with all its children, and start another one.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_d360.api.responses import failed_status
 from airflow_provider_d360.campaigns.verdicts import Kind, verdict_on
+from airflow_provider_d360.campaigns.writing import STORE_AWAY_SECONDS
 from airflow_provider_d360.store import Status, StoreUnavailableError
-from airflow_provider_d360.store.campaign_senders import Beat, Lease, SupersededError
+from airflow_provider_d360.store.campaign_senders import FRESH_SECONDS, Beat, Lease, SupersededError
 
 if TYPE_CHECKING:
     from airflow_provider_d360.campaigns.pace import Pace
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 MOST_HELD = 100  # more would only grow the loss, if WhatsApp drops them
 LONGEST_HELD_SECONDS = 7200.0  # WhatsApp means to decide within an hour
 _BEAT_SECONDS = 0.5
-_FRESH_SECONDS = 5.0  # shorter than the margin of a lease: who cannot prove that it lives sends nothing
 
 
 class Watch:
@@ -45,13 +45,13 @@ class Watch:
         self.is_superseded = False
         self.held: dict[str, float] = {}
         self._last: float | None = None
-        self._beat_at = 0.0  # on the monotonic clock
+        self._beat_at = time.monotonic() - FRESH_SECONDS
         self._known: set[str] = set()
 
     @property
     def is_fresh(self) -> bool:
         """Whether the last heartbeat is recent enough to send."""
-        return time.monotonic() - self._beat_at < _FRESH_SECONDS
+        return time.monotonic() - self._beat_at < FRESH_SECONDS
 
     async def load(self) -> None:
         """Read the held messages that wait for a verdict, and beat for the first time."""
@@ -64,7 +64,11 @@ class Watch:
             await self._stop(f"WhatsApp has held {len(self.held)} messages for two hours without a verdict")
 
     async def run(self) -> None:
-        """Beat until this is cancelled."""
+        """
+        Beat until this is cancelled.
+
+        :raises StoreUnavailableError: when the store stays away for two minutes.
+        """
         while not self.is_superseded:
             await asyncio.sleep(_BEAT_SECONDS)
             await self._beat()
@@ -78,6 +82,8 @@ class Watch:
             self.is_superseded = True
             return
         except StoreUnavailableError as error:
+            if began - self._beat_at > STORE_AWAY_SECONDS:
+                raise
             log.warning("The heartbeat cannot be written, trying again: %s", error)
             return
         self._last, self._beat_at = beat.at, began
@@ -108,7 +114,8 @@ class Watch:
     async def _stop(self, reason: str) -> None:
         self.signal, self.reason = "stop", reason
         log.error("The campaign stops: %s", reason)
-        await asyncio.to_thread(self._store.campaigns.signal, self._campaign.id, "stop", reason)
+        work = asyncio.to_thread(self._store.campaigns.signal, self._campaign.id, "stop", reason)
+        await asyncio.shield(work)  # the signal above ends the sender, and with it this heartbeat
 
     async def _look_at_held(self) -> None:
         """Forget held messages that have a verdict: any status is one."""

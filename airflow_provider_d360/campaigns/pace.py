@@ -21,7 +21,7 @@ class Pace:
     """
     Says when the next message may be sent.
 
-    :ivar wanted: The most messages per second that somebody asked for; None for no wish.
+    :ivar wanted: The most messages per second that somebody asked of this task; None for no wish.
     :param store: The store with the leases.
     :param settings: The number and its limit.
     :param holder: A random name of this process.
@@ -33,7 +33,7 @@ class Pace:
         self._number = self._leases.key(settings.base_url, settings.api_key)
         self._turns = Turns()
         self._leasing: asyncio.Task[None] | None = None
-        self._next = -math.inf
+        self._last = -math.inf
 
     @property
     def per_second(self) -> float:
@@ -48,8 +48,8 @@ class Pace:
         :raises StoreUnavailableError: when moments cannot be leased.
         """
         now = time.monotonic()
-        if now < self._next:  # slower than the number could
-            await asyncio.sleep(min(self._next - now, _LONGEST_SLEEP_SECONDS))
+        if (wait := self._wished_wait(now)) > 0:
+            await asyncio.sleep(min(wait, _LONGEST_SLEEP_SECONDS))
             return False
         self._lease_ahead(now)
         turn = self._turns.take(now)
@@ -60,8 +60,7 @@ class Pace:
             await asyncio.sleep(max(turn.at - now, min(_SHORTEST_SLEEP_SECONDS, turn.latest - turn.at)))
             if time.monotonic() > turn.latest:
                 return False
-        if self.wanted is not None:
-            self._next = time.monotonic() + 1.0 / self.wanted
+        self._last = time.monotonic()
         return True
 
     async def slow_down(self) -> None:
@@ -72,6 +71,10 @@ class Pace:
         """Wait until nothing is being leased."""
         if self._leasing is not None:
             await asyncio.gather(self._leasing, return_exceptions=True)
+
+    def _wished_wait(self, now: float) -> float:
+        """Return how long to wait because somebody wants it slower than the number could be."""
+        return 0.0 if self.wanted is None else self._last + 1.0 / self.wanted - now
 
     def _lease_ahead(self, now: float) -> None:
         if self._leasing is not None and self._leasing.done():

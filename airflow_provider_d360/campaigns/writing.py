@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 0.1
 _POLL_SECONDS = 0.5
-_STORE_AWAY_SECONDS = 120.0
+STORE_AWAY_SECONDS = 120.0  # after that, the task fails
 _METRICS = {
     RowState.ACCEPTED: metrics.ACCEPTED,
     RowState.HELD: metrics.HELD,
@@ -121,7 +121,7 @@ async def in_store(work: Callable[..., T], *args: Any, **options: Any) -> T:
     :param options: Its keyword arguments.
     :raises StoreUnavailableError: when it stays away.
     """
-    ends = time.monotonic() + _STORE_AWAY_SECONDS
+    ends = time.monotonic() + STORE_AWAY_SECONDS
     while True:
         try:
             return await asyncio.to_thread(partial(work, *args, **options))

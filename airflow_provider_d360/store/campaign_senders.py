@@ -54,6 +54,7 @@ SENDERS = Table(
 T = TypeVar("T")
 
 _INSERT = Insert(SENDERS)
+FRESH_SECONDS = 5.0  # who cannot prove that it lives sends nothing; shorter than the margin of a lease
 # A status is stamped by the receiver's clock when it arrives, and seen when it is committed.
 _LATE_SECONDS = 60.0
 
@@ -89,7 +90,7 @@ class Beat:
 
     :param at: The time of the heartbeat, by the database's clock.
     :param signal: ``run``, ``pause`` or ``stop``.
-    :param rate: The most messages per second that somebody asked for; None for no wish.
+    :param rate: This sender's share of the messages per second that somebody asked for; None for no wish.
     :param reason: Why it was stopped or paused.
     :param failed: Messages of the campaign that failed lately; at the first heartbeat, all since the signal.
     """
@@ -167,7 +168,8 @@ class CampaignSenders:
             row = connection.execute(query.where(campaign.key == lease.part.campaign)).one()
             since = row.signal_at if last is None else max(row.signal_at, now - _LATE_SECONDS)
             failed = _failed(connection, lease.part.campaign, since)
-            return Beat(now, row.signal, row.rate, row.reason, failed)
+            rate = None if row.rate is None else row.rate / _alive(connection, lease.part.campaign, now)
+            return Beat(now, row.signal, rate, row.reason, failed)
 
         return _required(self._database.write(work))
 
@@ -273,6 +275,13 @@ def _abandon(connection: Connection, campaign: int, epochs: Collection[int]) -> 
     reason = "the process that was sending it was killed"
     values = {"state": RowState.UNKNOWN.value, "reason": reason}
     connection.execute(update(CAMPAIGN_ROWS).where(*abandoned).values(values))
+
+
+def _alive(connection: Connection, campaign: int, now: float) -> int:
+    """Count the senders of a campaign that may be sending now."""
+    columns = SENDERS.c
+    alive = [columns.campaign == campaign, columns.owner.is_not(None), columns.beat_at > now - FRESH_SECONDS]
+    return max(1, connection.execute(select(func.count()).where(*alive)).scalar_one())
 
 
 def _failed(connection: Connection, campaign: int, since: float) -> tuple[Status, ...]:

@@ -193,6 +193,17 @@ def _a_broadcast_reports(emulator, output):
     assert "15100000" not in output
 
 
+def _a_tenth_of_the_first_customers_fail(emulator: Emulator) -> None:
+    _five_hundred_customers(emulator)
+    for number in range(0, 200, 10):
+        emulator.set_statuses(["sent", "failed:131026"], to=f"4915100{number:06}")
+
+
+def _only_the_first_customers_get_a_message(emulator, output):
+    assert Counter(sent.to for sent in emulator.sent) == {f"4915100{number:06}": 1 for number in range(200)}
+    assert "must not go on: more than 5 % failed: 200 tried" in output
+
+
 def _store_of(emulator: Emulator) -> Store:
     return Store(f"sqlite:///{emulator.store_path}")  # type: ignore[attr-defined]
 
@@ -308,9 +319,11 @@ EXPECTATIONS: list[tuple[str, Prepare, Expect]] = [
     ("example_d360_deliver_due", nothing, _nothing_was_due),
     ("example_d360_broadcast", _five_hundred_customers, _a_broadcast_reports),
     ("example_d360_campaign", _five_hundred_customers, _all_customers_get_one_message),
+    ("example_d360_campaign", _a_tenth_of_the_first_customers_fail, _only_the_first_customers_get_a_message),
     ("example_d360_campaign_shards", _five_hundred_customers, _all_customers_get_one_message),
     ("example_d360_account", nothing, _the_profile_is_set_and_nobody_stays_blocked),
 ]
+FAILS = {_a_tenth_of_the_first_customers_fail}  # the others end with success
 Run = Callable[[str, Prepare], "Future[tuple[Emulator, int, str]]"]
 
 
@@ -366,7 +379,7 @@ def runs(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 @pytest.mark.parametrize(("dag_id", "prepare", "expect"), EXPECTATIONS)
 def test_an_example_does_what_it_says(runs, dag_id, prepare, expect):
     emulator, code, output = runs(dag_id, prepare).result()
-    assert code == 0, output
+    assert code == (1 if prepare in FAILS else 0), output
     expect(emulator, output)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import sqlite3
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pyarrow
 import pytest
@@ -18,6 +21,7 @@ from pyarrow import parquet
 
 from airflow_provider_d360.api.errors import D360UnavailableError
 from airflow_provider_d360.api.events import Failure, StatusEvent
+from airflow_provider_d360.campaigns.control import Watch
 from airflow_provider_d360.campaigns.sources import read_rows
 from airflow_provider_d360.cli import main
 from airflow_provider_d360.compat import AirflowFailException, AirflowSkipException
@@ -26,8 +30,10 @@ from airflow_provider_d360.emulator.template_store import TemplateStore
 from airflow_provider_d360.messages import column, template, text
 from airflow_provider_d360.operators.campaigns import D360CampaignReportOperator, D360PlanCampaignOperator
 from airflow_provider_d360.sensors.campaigns import D360CampaignSensor
-from airflow_provider_d360.store import Scope
+from airflow_provider_d360.store import Scope, StoreUnavailableError
 from airflow_provider_d360.store.campaign_rows import Part
+from airflow_provider_d360.store.campaign_senders import CampaignSenders
+from airflow_provider_d360.store.configured import configured_store
 from airflow_provider_d360.triggers.campaigns import D360CampaignResultTrigger, D360CampaignTrigger
 from tests.provider.campaigns import (
     MESSAGE,
@@ -428,6 +434,47 @@ def test_a_message_that_fails_later_stops_the_campaign_while_it_runs(emulator, m
         send()
     assert len(emulator.sent) < 1500
     assert states()["planned"] > 1000
+
+
+async def test_the_reason_of_a_stop_is_kept_though_the_sender_ends_at_once(emulator):
+    plan(people(3))
+    may_go_on = threading.Event()
+    with closing(configured_store()) as store, ThreadPoolExecutor(1) as one_thread:
+        asyncio.get_running_loop().set_default_executor(one_thread)
+        watch: Any = Watch(store, store.campaigns.find("spring"), None, None)
+        busy = asyncio.create_task(asyncio.to_thread(may_go_on.wait))
+        stopping = asyncio.create_task(watch._stop("a message failed"))
+        for _ in range(5):  # until it waits for the only thread
+            await asyncio.sleep(0)
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
+        may_go_on.set()
+        await busy
+        await asyncio.to_thread(lambda: None)
+        campaign = store.campaigns.find("spring")
+        assert campaign is not None
+        assert campaign.reason == "a message failed"
+
+
+def test_a_sender_gives_up_when_the_store_stays_away_while_messages_are_left(emulator, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", emulator.connection(messages_per_second=20))
+    monkeypatch.setattr("airflow_provider_d360.campaigns.control.STORE_AWAY_SECONDS", 0.5)
+    monkeypatch.setattr("airflow_provider_d360.campaigns.control.FRESH_SECONDS", 0.2)
+    plan(people(200))
+    beat, beats = CampaignSenders.beat, []
+
+    def beat_twice(self, lease, last):
+        beats.append(last)
+        if len(beats) > 2:
+            raise StoreUnavailableError("The store is away")
+        return beat(self, lease, last)
+
+    monkeypatch.setattr(CampaignSenders, "beat", beat_twice)
+    with pytest.raises(StoreUnavailableError, match="The store is away"):
+        send()
+    found = states()
+    assert found["accepted"] == len(emulator.sent) < 200
+    assert found["planned"] == 200 - len(emulator.sent)
 
 
 def test_a_campaign_is_paused_and_resumed_while_it_runs(emulator, monkeypatch):

@@ -232,6 +232,22 @@ def test_rows_outside_of_their_window_are_left(store):
     assert store.campaign_senders.next_due(lease) == [(0, None)]
 
 
+def test_senders_share_the_rate_that_somebody_asked_for(store):
+    key = planned(store, 9)
+    store.campaigns.signal("spring", "run", None, 6.0)
+    leases = [take(store, key, f"owner {shard}", shard=shard, shards=3) for shard in range(3)]
+    assert [store.campaign_senders.beat(lease, None).rate for lease in leases] == [2.0, 2.0, 2.0]
+    store.campaign_senders.release(leases[0])
+    store._database.write(
+        lambda connection: (
+            connection.exec_driver_sql(
+                "UPDATE d360_campaign_senders SET beat_at = 0 WHERE shard = '1/3'"
+            ).rowcount
+        )
+    )
+    assert store.campaign_senders.beat(leases[2], None).rate == 6.0
+
+
 def test_a_heartbeat_reads_the_signal_and_new_failures_of_this_campaign(store):
     key, other = planned(store, 3), planned(store, 3, "other")
     lease = take(store, key)
