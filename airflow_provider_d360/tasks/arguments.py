@@ -44,6 +44,20 @@ def read_seconds(name: str, value: object) -> float:
     raise ValueError(f"{name} is {describe(value)}; it can be a timedelta, or a number of seconds")
 
 
+def read_count(name: str, value: object, most: int) -> int:
+    """
+    Read a number of things.
+
+    :param name: The argument's name, for the error.
+    :param value: A whole number, not negative.
+    :param most: The largest number that it can be.
+    :raises ValueError: for anything else.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
+        return value
+    raise ValueError(f"{name} is {describe(value)}; it can be a whole number from 0 to {most}")
+
+
 def check_choice(name: str, value: object, *choices: str | None) -> None:
     """
     Check an argument that has a few possible values.

@@ -42,7 +42,8 @@ def other(path):
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout and process.stdin
+    assert process.stdout
+    assert process.stdin
     assert process.stdout.readline() == "begun\n"
     yield process
     process.kill()
