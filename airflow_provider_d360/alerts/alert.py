@@ -74,6 +74,7 @@ class Alert:
     :param details: The reason, in one line.
     :param link: The URL of the log or the run.
     :param run_link: The URL of the run.
+    :param log: The last lines of the task's log; empty unless the author asks for them.
     """
 
     event: AlertEvent
@@ -88,6 +89,7 @@ class Alert:
     details: str = ""
     link: str = ""
     run_link: str = ""
+    log: str = ""
 
     @property
     def where(self) -> str:

@@ -1,8 +1,8 @@
 """
 Announcing what is wrong with templates, numbers, accounts and keys by another way than WhatsApp.
 
-``[d360] notice_notifier`` names the way: any notifier of Airflow. Whoever is alive announces: the receiver, the
-process of an alert, ``airflow d360 deliver-due``.
+``[d360] notice_notifier`` names the way: any notifier of Airflow. Whoever is alive announces: the receiver,
+the process of an alert, ``airflow d360 deliver-due``.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def log_failure(error: Exception) -> None:
     :param error: The error. Its text is left out: it may hold the address or token of the other service.
     """
     log.error(
-        "What is wrong with WhatsApp could not be announced: %s. It is tried again in five minutes; see [d360] "
-        "notice_notifier.",
+        "What is wrong with WhatsApp could not be announced: %s. It is tried again in five minutes; see "
+        "[d360] notice_notifier.",
         type(error).__name__,
     )
 

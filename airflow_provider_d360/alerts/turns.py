@@ -1,8 +1,8 @@
 """
 Turns: when hundreds of tasks of a machine fail at once, few of their processes prepare an alert at a time.
 
-Otherwise none gets far in its 15 seconds, and each opens the store. PostgreSQL has a hundred connections for all
-its users, and each one that it refuses costs it a process.
+Otherwise none gets far in its 15 seconds, and each opens the store. PostgreSQL has a hundred connections for
+all its users, and each one that it refuses costs it a process.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def in_turn(path: Path, work: Callable[[], T]) -> T:
     """
     Wait for a turn, do something, and return its result.
 
-    The turn of a process that is killed ends with it. When turns cannot be taken, or those of others do not end,
-    the work is done at once.
+    The turn of a process that is killed ends with it. When turns cannot be taken, or those of others do not
+    end, the work is done at once.
 
-    :param path: A file that all processes of this machine know. It stays empty: each of its first bytes is locked
-        by one of them.
+    :param path: A file that all processes of this machine know. It stays empty: each of its first bytes is
+        locked by one of them.
     :param work: What to do.
     """
     turn = _Turn(path)

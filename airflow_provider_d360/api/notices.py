@@ -335,11 +335,8 @@ _REMEDIES: Mapping[tuple[str, str], str] = {
     ): "Fewer people can be written to within 24 hours. Look at the number in WhatsApp Manager.",
     ("number", "name"): "Choose another display name in WhatsApp Manager.",
     ("number", ""): "Look at the number in WhatsApp Manager.",
-    (
-        "connection",
-        "key",
-    ): "360dialog rejects the API key: it has expired, or belongs to another number. Put a "
-    "new one into the connection's password. Alerts are kept until then, for four hours by default.",
+    ("connection", "key"): "360dialog rejects the API key: it has expired, or belongs to another number. "
+    "Put a new one into the connection's password. Alerts are kept until then, for four hours by default.",
     (
         "account",
         "connection",

@@ -62,7 +62,7 @@ def _read(accepted: str | None) -> list[Notice] | str:
 
 
 def _stops(notice: Notice, conn_id: str, template: str | None) -> bool:
-    """Return True for a state that stops this check's messages; another template's or connection's does not."""
+    """Return True for a state that stops this check's messages; another template's or key's does not."""
     if notice.about == "connection":
         is_ours = notice.subject == f"connection {conn_id}"
     else:

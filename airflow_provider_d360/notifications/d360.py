@@ -18,13 +18,14 @@ from airflow_provider_d360.alerts.content import AlertContent
 from airflow_provider_d360.alerts.delivery import Message, read_recipients
 from airflow_provider_d360.alerts.queue import Options
 from airflow_provider_d360.alerts.senders import alert_key, alert_place
+from airflow_provider_d360.alerts.task_log import MOST_LINES, read_task_log
 from airflow_provider_d360.alerts.turns import in_turn
 from airflow_provider_d360.api.errors import D360Error
 from airflow_provider_d360.api.privacy import explain, mask_number, private_strings, short_id
 from airflow_provider_d360.compat import AirflowNotFoundException
 from airflow_provider_d360.hooks.place import round_of
 from airflow_provider_d360.notifications.rendering import TextNotifier
-from airflow_provider_d360.tasks.arguments import read_flag, read_seconds
+from airflow_provider_d360.tasks.arguments import read_count, read_flag, read_seconds
 from airflow_provider_d360.tasks.private_fields import RenderingError
 from airflow_provider_d360.transport.flows import Flow, Work, run_async, run_blocking
 
@@ -71,6 +72,10 @@ class D360Notifier(TextNotifier):
     :param cooldown_seconds: After an alert, hold back further ones of the same event, DAG, task and class of
         error to the same recipients for this time: a timedelta, or seconds. A text or template of the next
         alert says how many were held back. By default, none is held back.
+    :param log_lines: How many of the last lines of the task's log an alert about its failure shows, up to 20.
+        Secrets that Airflow knows are masked in them; all else that the task prints is told. A template has
+        room for the end of the last ones. None by default, and none where the log is not in reach of the
+        callback: that of a killed task, or of a DAG.
     :param only_final_try: Send nothing about a try that will be followed by another. Off by default.
     :param only_after_failure: As ``on_success_callback``: send only if a notifier has sent an alert about a
         problem to the same recipients since the last success. Off by default.
@@ -108,6 +113,7 @@ class D360Notifier(TextNotifier):
         delivered_within: timedelta | float = _DELIVERED_WITHIN_SECONDS,
         expires_after: timedelta | float = _EXPIRES_SECONDS,
         cooldown_seconds: timedelta | float | None = None,
+        log_lines: int = 0,
         only_final_try: bool = False,
         only_after_failure: bool = False,
         d360_conn_id: str = "d360_default",
@@ -129,6 +135,7 @@ class D360Notifier(TextNotifier):
         self.delivered_within_seconds = _DELIVERED_WITHIN_SECONDS
         self.expires_seconds = _EXPIRES_SECONDS
         self.cooldown_seconds: float | None = None
+        self.log_lines = 0
         self.only_final_try = False
         self.only_after_failure = False
         with self._reading_option():
@@ -142,6 +149,8 @@ class D360Notifier(TextNotifier):
             self.delivered_within_seconds = read_seconds("delivered_within", delivered_within)
         with self._reading_option():
             self.expires_seconds = read_seconds("expires_after", expires_after)
+        with self._reading_option():
+            self.log_lines = read_count("log_lines", log_lines, least=0, most=MOST_LINES)
         with self._reading_option():
             self.only_final_try = read_flag("only_final_try", only_final_try)
         with self._reading_option():
@@ -231,6 +240,8 @@ class D360Notifier(TextNotifier):
         if self.only_final_try and alert.event is RETRY:
             self.log.info("No alert: there will be another try")
             return Plan(rendered.d360_conn_id)
+        if self.log_lines and alert.task and alert.event.is_problem:
+            alert = replace(alert, log=read_task_log(context["ti"], self.log_lines))
         place = alert_place(context, alert)
         content = AlertContent(
             alert=alert,

@@ -194,7 +194,7 @@ class D360SendCampaignOperator(D360Operator):
         self.limit = limit
         self.until = until
         self.shard = shard
-        self.batch = read_count("batch", batch, _MOST_IN_BATCH)
+        self.batch = read_count("batch", batch, most=_MOST_IN_BATCH)
 
     def execute(self, context: Context) -> dict[str, int]:
         with closing(_open_store()) as store:

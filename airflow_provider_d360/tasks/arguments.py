@@ -44,19 +44,20 @@ def read_seconds(name: str, value: object) -> float:
     raise ValueError(f"{name} is {describe(value)}; it can be a timedelta, or a number of seconds")
 
 
-def read_count(name: str, value: object, most: float = math.inf) -> int:
+def read_count(name: str, value: object, *, least: int = 1, most: float = math.inf) -> int:
     """
-    Read a whole number from 1.
+    Read a whole number.
 
     :param name: The argument's name, for the error.
     :param value: The argument.
-    :param most: The largest.
+    :param least: The smallest that it can be.
+    :param most: The largest that it can be.
     :raises ValueError: for anything else, also for texts and booleans.
     """
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
         return value
     to = "on" if most == math.inf else f"to {most}"
-    raise ValueError(f"{name} is {describe(value)}; it can be a whole number from 1 {to}")
+    raise ValueError(f"{name} is {describe(value)}; it can be a whole number from {least} {to}")
 
 
 def check_texts(**texts: object) -> None:

@@ -9,8 +9,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg2  # type: ignore[import-untyped]
 import pytest
@@ -18,8 +21,9 @@ from sqlalchemy import create_engine, inspect, make_url, text
 
 from airflow_provider_d360.api.events import StatusEvent
 from airflow_provider_d360.store import Store, StoreUnavailableError
-from airflow_provider_d360.store.database import Database
+from airflow_provider_d360.store.database import Database, StoreBusyError
 from airflow_provider_d360.store.migrations import STEPS, is_current, migrate
+from tests.store.postgres import Postgres, find_programs
 
 SENT = StatusEvent("a", "sent", 1.0)
 
@@ -345,3 +349,38 @@ def test_the_tables_are_those_that_the_code_describes(url):
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     engine.dispose()
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> Iterator[tuple[Postgres, list[Any]]]:
+    """A PostgreSQL with no connection left, and who has them."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed: run `make system-packages` as root, or install it")
+    with Postgres(programs, settings=["max_connections=4", "max_wal_senders=0", "fsync=off"]) as server:
+        url = make_url(server.url("postgres")).set(drivername="postgresql+psycopg2")
+        others = [create_engine(url).connect() for _ in range(4)]
+        yield server, others
+        for other in others:
+            other.close()
+            other.engine.dispose()
+
+
+def test_a_postgresql_without_a_free_connection_is_not_pestered(full: tuple[Postgres, list[Any]]) -> None:
+    server, _ = full
+    with closing(Store(server.url("postgres"), retry_seconds=3.0)) as store:
+        began = time.monotonic()
+        with pytest.raises(StoreBusyError, match="too many clients"):
+            store.alerts.count()
+    assert time.monotonic() - began < 10
+    refused = (server.home / "log").read_text().count("too many clients")
+    assert 4 <= refused <= 12
+
+
+def test_a_connection_that_becomes_free_is_used(full: tuple[Postgres, list[Any]]) -> None:
+    server, others = full
+    with closing(Store(server.url("postgres"), retry_seconds=30.0)) as store:
+        timer = threading.Timer(1.0, others[0].invalidate)
+        timer.start()
+        assert store.alerts.count() == 0
+        timer.join()

@@ -25,6 +25,11 @@ EXPECTED = {
         "ValueError: no rows for {run}\n{url}/dags/alerts_failure/runs/{quoted}/tasks/load?try_number=2",
         # And not a second one of the DAG.
     ],
+    "alerts_log": [
+        "🔴 Task failed\nDAG: alerts_log\nTask: read_files\nRun: {run}\nTry: 1 of 1\nValueError: no rows\n"
+        "Log:\nOne has no rows\nAnother has none, either\n"
+        "{url}/dags/alerts_log/runs/{quoted}/tasks/read_files?try_number=1",
+    ],
     # A killed process runs no callback of its task: of the two, only the DAG's arrives.
     "alerts_killed": [
         "🔴 DAG failed\nDAG: alerts_killed\nTask: die\nRun: {run}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -23,6 +24,20 @@ with DAG("alerts_failure", schedule=None, on_failure_callback=ALERT):
         raise ValueError(f"no rows for {run}\nand more lines")
 
     load("{{ run_id }}")
+
+with DAG("alerts_log", schedule=None):
+
+    @task(on_failure_callback=send_d360_notification(**WHERE, log_lines=2))
+    def read_files() -> None:
+        logging.getLogger(__name__).info("Reading files")
+        time.sleep(0.5)
+        print("One has no rows", flush=True)  # noqa: T201 - what a task prints is in its log, too
+        time.sleep(0.5)
+        logging.getLogger(__name__).info("Another has none, either")
+        time.sleep(0.5)  # so that what is printed and what is logged come in their order
+        raise ValueError("no rows")
+
+    read_files()
 
 with DAG("alerts_killed", schedule=None, on_failure_callback=ALERT):
 
