@@ -1,9 +1,12 @@
 """The operators: rendered by a real DAG's machinery, sending over a real socket."""
 
+import importlib
 import json
 import logging
+import re
 import signal
 import traceback
+from pkgutil import iter_modules
 from typing import Any
 
 import airflow.sdk
@@ -11,17 +14,22 @@ import pytest
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
+from airflow_provider_d360 import operators
 from airflow_provider_d360.api.errors import D360RateLimitError, D360UnavailableError
 from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.compat import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from airflow_provider_d360.emulator import faults
 from airflow_provider_d360.messages import image, template, text
+from airflow_provider_d360.operators.campaigns import D360BroadcastOperator, D360PlanCampaignOperator
+from airflow_provider_d360.operators.inbox import D360MarkAsReadOperator
 from airflow_provider_d360.operators.media import (
     D360DeleteMediaOperator,
     D360DownloadMediaOperator,
     D360UploadMediaOperator,
 )
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
+from airflow_provider_d360.operators.questions import D360ApprovalOperator, D360AskOperator
+from airflow_provider_d360.operators.suppression import D360SuppressOperator
 from airflow_provider_d360.operators.templates import (
     D360CreateTemplateOperator,
     D360DeleteTemplateOperator,
@@ -402,10 +410,32 @@ OPERATORS: dict[Any, dict[str, Any]] = {
     D360DeleteTemplateOperator: {"name": "a"},
     D360ListTemplatesOperator: {},
     D360TemplateApprovedSensor: {"name": "a", "language": "en"},
+    D360MarkAsReadOperator: {"message_id": "wamid.1"},
+    D360AskOperator: {"to": TO, "question": "Deploy?"},
+    D360ApprovalOperator: {"to": TO, "question": "Deploy?"},
+    D360SuppressOperator: {"to": TO},
+    D360PlanCampaignOperator: {"audience": [], "message": "Hello"},
+    D360BroadcastOperator: {"audience": [], "message": "Hello"},
+}
+# A campaign knows its connection; who reads the inbox needs none.
+WITHOUT_A_CONNECTION = {
+    "D360SendCampaignOperator",
+    "D360CampaignReportOperator",
+    "D360ReceiveMessagesOperator",
 }
 every_operator = pytest.mark.parametrize(
     ("operator", "arguments"), OPERATORS.items(), ids=lambda value: getattr(value, "__name__", "")
 )
+
+
+def test_every_operator_is_tried_here():
+    """Add a new one to OPERATORS, and what it cannot do without to NEEDED."""
+    modules = [
+        importlib.import_module(one.name)
+        for one in iter_modules(operators.__path__, f"{operators.__name__}.")
+    ]
+    names = {name for module in modules for name in vars(module) if re.fullmatch("D360.+Operator", name)}
+    assert names - WITHOUT_A_CONNECTION <= {operator.__name__ for operator in OPERATORS}
 
 
 @every_operator
@@ -474,6 +504,7 @@ NEEDED = [
     (D360TemplateApprovedSensor, "name"),
     (D360TemplateApprovedSensor, "language"),
     (D360ConfigureWebhookOperator, "url"),
+    (D360MarkAsReadOperator, "message_id"),
 ]
 
 

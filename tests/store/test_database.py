@@ -351,6 +351,21 @@ def test_the_tables_are_those_that_the_code_describes(url):
     engine.dispose()
 
 
+def test_each_table_of_the_code_is_made_by_a_step(url):
+    """Without one, the first process that meets the table says that it was dropped, and makes it again."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from airflow_provider_d360.store.migrations import METADATA
+
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg2:"))
+    with engine.begin() as connection:
+        for step in STEPS:
+            step(connection)
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    engine.dispose()
+
+
 @pytest.fixture
 def full(request: pytest.FixtureRequest) -> Iterator[tuple[Postgres, list[Any]]]:
     """A PostgreSQL with no connection left, and who has them."""

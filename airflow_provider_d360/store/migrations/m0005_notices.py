@@ -1,4 +1,4 @@
-"""Step 6: what WhatsApp reports about templates, numbers and accounts."""
+"""Step 5: what WhatsApp reports about templates, numbers and accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 7: alerts that are still to be sent, the groups that they belong to, and those that were held back."""
+"""Step 6: alerts that are still to be sent, the groups that they belong to, and those that were held back."""
 
 from __future__ import annotations
 
