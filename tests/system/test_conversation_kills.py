@@ -54,9 +54,7 @@ def airflow(server: EmulatorServer) -> Iterator[RealAirflow]:
         "AIRFLOW__D360__AIRFLOW_CONN_ID": "airflow_bot",
         # By default, Airflow notices after minutes that a component is gone.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
-        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
         "AIRFLOW_VAR_SECRET_QUESTION": "Deploy?",
         "AIRFLOW_VAR_ON_CALL": ANN,
     }

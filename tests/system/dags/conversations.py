@@ -20,11 +20,13 @@ with DAG("conversation_asking", schedule=None):
         question="{{ var.value.secret_question }} {{ run_id }}",
         choices={"yes": "Deploy", "no": "Wait"},
         wait_timeout=600,
+        retries=3,  # a busy Airflow may lose a worker before it begins
+        retry_delay=timedelta(seconds=1),
     )
 
 with DAG("conversation_many", schedule=None):
 
-    @task
+    @task(retries=5, retry_delay=timedelta(seconds=1))
     def people(dag_run: Any = None) -> list[str]:
         return list(dag_run.conf["people"])
 
