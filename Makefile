@@ -88,10 +88,11 @@ attack: $(READY) ## Kills, cleared runs, two schedulers: who got how many messag
 	$(if $(SIZE),,$(PYTEST) -m attack tests/store tests/provider)
 	ATTACK=$(or $(SIZE),whole) $(PYTEST) $(if $(SIZE),$(firstword $(KILLS)),$(KILLS))
 
-benchmarks: $(READY) ## Figures beside a peer: imports, sending, the receiver by itself and in the API server (9 minutes)
+benchmarks: $(READY) ## Figures beside a peer: imports, sending, the receiver by itself and in the API server (11 minutes)
 	$(BIN)/python -m benchmarks.import_time
 	$(BIN)/python -m benchmarks.every_dag
 	$(BIN)/python -m benchmarks.send
+	$(BIN)/python -m benchmarks.campaign
 	$(BIN)/python -m benchmarks.emulator
 	$(BIN)/python -m benchmarks.receiver
 	$(BIN)/python -m benchmarks.api_server
