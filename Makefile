@@ -97,6 +97,7 @@ benchmarks: $(READY) ## Figures beside a peer: imports, sending, receiving, answ
 	$(BIN)/python -m benchmarks.import_time
 	$(BIN)/python -m benchmarks.every_dag
 	$(BIN)/python -m benchmarks.send
+	$(BIN)/python -m benchmarks.campaign
 	$(BIN)/python -m benchmarks.emulator
 	$(BIN)/python -m benchmarks.receiver
 	$(BIN)/python -m benchmarks.api_server

@@ -111,7 +111,10 @@ class StopRules:
         if kind in (Kind.SLOW_DOWN, Kind.OUTAGE):
             return None
         self._all += 1
-        self._counts[kind] += 1
+        if kind in (Kind.WRONG, Kind.UNKNOWN):
+            self._counts[kind] += 1
+        if not self._counts:
+            return None
         for other in (Kind.WRONG, Kind.UNKNOWN):
             self._in_a_row[other] = self._in_a_row[other] + 1 if kind is other else 0
         return self._too_many(Kind.WRONG, _MOST_WRONG, "were refused because the message is wrong") or (

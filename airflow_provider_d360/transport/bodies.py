@@ -7,13 +7,16 @@ import io
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from functools import partial
-from typing import Any, TypeVar
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_d360.api.errors import D360Error
 from airflow_provider_d360.api.privacy import file_error
-from airflow_provider_d360.api.wire import Call, Reader, Source
+from airflow_provider_d360.api.wire import Call, Reader, Request, Source
 from airflow_provider_d360.transport.flows import Work
+
+if TYPE_CHECKING:
+    import aiohttp
 
 T = TypeVar("T")
 CHUNK = 256 * 1024
@@ -21,7 +24,7 @@ CHUNK = 256 * 1024
 
 class BodyStream:
     """
-    The two bodies of one attempt; requests reads it as a file of known length, aiohttp as an async iterator.
+    The two bodies of one attempt; requests reads it as a file of known length, aiohttp by :func:`payload_of`.
 
     It knows whether sending has started; before that, nothing can be accepted. Once abandoned, it is never
     sent: a request that was given up while connecting would otherwise be sent later, beside its own retry.
@@ -39,7 +42,6 @@ class BodyStream:
         self.problem: Exception | None = None
         self.content = bytearray()
         self._begin = begin
-        self._in_memory = source is None
         self._sink, self._limit = call.sink, limit
         self._size = self._left = len(call.request.body) if source is None else source.size
         self._file = io.BytesIO(call.request.body) if source is None else _opened(source)
@@ -49,13 +51,28 @@ class BodyStream:
     def __len__(self) -> int:
         return self._size
 
-    def read(self, size: int = -1, /) -> bytes:
+    def start(self) -> None:
+        """
+        Note that sending starts; the first time, ``begin`` is called.
+
+        :raises OSError: when the request was abandoned, or ``begin`` failed.
+        """
         if self._begin and not self._started and not self._abandoned:
             self._run_begin(self._begin)
         with self._lock:
             if self._abandoned:
                 raise OSError("This request was given up before it was sent")
             self._started = True
+
+    async def astart(self) -> None:
+        """Do the same as :meth:`start` without blocking the event loop."""
+        if self._begin is not None and not self._started:
+            await Work(self.start).arun()
+        else:
+            self.start()
+
+    def read(self, size: int = -1, /) -> bytes:
+        self.start()
         length = self._left if size < 0 else min(size, self._left)
         chunk = self._noting_problem(lambda: self._read_file(length))
         self._left -= len(chunk)
@@ -66,8 +83,7 @@ class BodyStream:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while self._left:
-            blocks = not self._in_memory or (self._begin is not None and not self._started)
-            yield await Work(partial(self.read, CHUNK)).arun() if blocks else self.read(CHUNK)
+            yield await Work(partial(self.read, CHUNK)).arun()
 
     def take(self, status: int, chunk: bytes) -> bool:
         """
@@ -131,6 +147,42 @@ class BodyStream:
             self.problem = file_error(problem)
         # The HTTP library wraps what is raised here. ``problem`` goes out in its place, and in no chain.
         raise OSError("The file on this machine failed")
+
+
+def payload_of(stream: BodyStream, request: Request) -> aiohttp.payload.Payload:
+    """
+    Return the body of a request as aiohttp sends it.
+
+    :param stream: The bodies of the attempt.
+    :param request: The request.
+    """
+    import aiohttp
+
+    if request.source is None and len(request.body) <= CHUNK:
+        return _memory_payload()(stream, request.body)
+    # aiohttp would look for this class among all that it knows.
+    return aiohttp.payload.AsyncIterablePayload(stream)
+
+
+@cache
+def _memory_payload() -> Any:
+    """Build a class for bodies in memory: reading them piece by piece would cost a tenth of a request."""
+    from aiohttp.payload import BytesPayload
+
+    class MemoryPayload(BytesPayload):
+        def __init__(self, stream: BodyStream, content: bytes) -> None:
+            super().__init__(content)
+            self._stream = stream
+
+        async def write(self, writer: Any) -> None:
+            await self._stream.astart()
+            await super().write(writer)
+
+        async def write_with_length(self, writer: Any, content_length: int | None) -> None:  # from 3.12 on
+            await self._stream.astart()
+            await super().write_with_length(writer, content_length)
+
+    return MemoryPayload
 
 
 def _opened(source: Source) -> Reader:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_d360 import __version__
 from airflow_provider_d360.api.wire import Call, Request, Response
-from airflow_provider_d360.transport.bodies import CHUNK, BodyStream
+from airflow_provider_d360.transport.bodies import CHUNK, BodyStream, payload_of
 from airflow_provider_d360.transport.failures import failure_of
 from airflow_provider_d360.transport.flows import (
     Attempts,
@@ -239,8 +239,7 @@ class Transport:
                 request.method,
                 exact_url(url),
                 headers={**self._headers(request), **length},
-                # aiohttp would look for this class among all that it knows.
-                data=aiohttp.payload.AsyncIterablePayload(body) if body else None,
+                data=payload_of(body, request) if body else None,
                 timeout=limits,
                 allow_redirects=False,
                 proxy=self._proxy,

@@ -31,6 +31,7 @@ from tests.receiver.doors import served
 from tests.receiver.visitors import airflow_with, page_of
 from tests.recorded import outside, record
 from tests.system.browsers import BROWSER, DRIVER, show_as, start_browser, take_picture, violations
+from tests.system.campaign_for_pages import CAMPAIGN, add_campaign
 
 pytestmark = [
     pytest.mark.system,
@@ -118,6 +119,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, En
         add(store, now - 60 - 300 * age, messages=[message])
     ask_questions(store, now)
     raise_alerts(store, now)
+    add_campaign(store, now)
     yield store, unknown
     store.close()
 
@@ -213,6 +215,8 @@ PATHS = {
     "no-questions": "/d360/questions?state=cancelled",
     "alerts": "/d360/alerts",
     "no-alerts": "/d360/alerts?dag=nothing",
+    "campaigns": "/d360/campaigns",
+    "campaign": f"/d360/campaigns/{CAMPAIGN}",
     "tab": "/d360/dags/shop/messages",
     "nothing-matches": "/d360/messages?dag=nothing",
     "no-such-message": "/d360/messages/nowhere",
@@ -223,6 +227,7 @@ DOCS = (
     *("messages-desk-light", "messages-desk-dark", "messages-phone-light", "message-desk-light"),
     *("unknown-desk-light", "inbox-desk-light", "questions-desk-light", "questions-phone-light"),
     *("alerts-desk-light", "alerts-desk-dark", "alerts-phone-light"),
+    *("campaign-desk-light", "campaign-phone-light"),
 )
 
 
@@ -290,6 +295,19 @@ def test_a_click_anywhere_in_a_row_opens_the_message(site: Site, size: tuple[int
     site.soon.until(lambda driver: driver.find_elements(By.CSS_SELECTOR, ".timeline"))
     site.one(".crumbs a").click()
     site.soon.until(lambda driver: driver.current_url.endswith("/d360/messages?status=failed"))
+
+
+def test_stopping_a_campaign_asks_first_and_begins_at_cancel(site: Site, filled: tuple[Store, Entry]) -> None:
+    show_as(site.browser, *DESK)
+    site.open(f"/d360/campaigns/{CAMPAIGN}")
+    site.one("[popovertarget=stop]").click()
+    assert focused(site) == "Cancel"
+    take_picture(site.browser, "campaign-stop")
+    press(site, Keys.ENTER)
+    assert not site.one("#stop").is_displayed()
+    campaign = filled[0].campaigns.find(CAMPAIGN)
+    assert campaign is not None
+    assert campaign.signal == "run"
 
 
 def test_a_part_of_a_dags_name_is_typed_and_found(site: Site) -> None:
