@@ -98,7 +98,6 @@ def test_the_tests_that_are_shown_pass(tmp_path):
     named = {found[1]: code for code in ALL if (found := re.match(r"# (\S+\.py)\n", code))}
     unnamed = [code for code in ALL if _is_test(code) and code not in named.values()]
     files = {**named, **{f"test_{number}.py": code for number, code in enumerate(unnamed)}}
-    files["conftest.py"] = 'pytest_plugins = ["airflow_provider_d360.emulator.testing"]\n'
     files["pytest.ini"] = "[pytest]\n"
     for name, code in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)

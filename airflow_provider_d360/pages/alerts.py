@@ -70,7 +70,7 @@ def _alerts(store: Store, filters: Filters, before: float | None, user: Any) -> 
         **around(ALERTS, user),
         chosen={"days": filters.days, "dag": filters.dag, "status": filters.status},
         is_filtered=filters.are_set,
-        nothing=filters.describe("No alert was"),
+        nothing=filters.describe("There was no alert"),
         periods=PERIODS,
         longest=LONGEST_DAYS,
         suggestions=[sender for sender in senders if sender != OUTSIDE][:_SUGGESTIONS],

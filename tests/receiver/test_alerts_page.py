@@ -117,7 +117,9 @@ def test_the_period_can_be_chosen(visitor, store):
 def test_an_empty_page_says_what_to_do_next(visitor):
     assert "[d360] alert_to" in visitor.get(PAGE).text
     page = visitor.get(f"{PAGE}?dag=nothing&status=failed")
-    assert "No alert was with the state 'failed' by a Dag like 'nothing' in the last 7 days." in page.text
+    assert (
+        "There was no alert with the state 'failed' by a Dag like 'nothing' in the last 7 days." in page.text
+    )
     assert "No alerts match" in page.text
     assert PAGE in page.links  # reset
 
