@@ -98,19 +98,27 @@ class RealAirflow:
 
         self.wait(both_alive, "the second scheduler", START_SECONDS)
 
-    def start_worker(self, name: str, slots: int) -> subprocess.Popen[bytes]:
+    def start_workers(self, *names: str, slots: int) -> list[int]:
         """
-        Start a Celery worker, wait until it takes tasks, and return its process.
+        Start Celery workers, wait until they take tasks, and return the process id of each.
 
-        :param name: Its name, as ``[celery]`` knows it.
-        :param slots: How many tasks it runs at a time.
+        :param names: Their names, as ``[celery]`` knows them.
+        :param slots: How many tasks each runs at a time.
         """
-        log = self.home / f"{name}.log"
-        options = ["--celery-hostname", name, "--concurrency", str(slots), "--pid", f"{log}.pid"]
-        quick = ["--skip-serve-logs", "--without-gossip", "--without-mingle"]
-        worker = self._start(self._stack, log, "celery", "worker", *options, *quick)
-        self.wait(lambda: " ready." in log.read_text(errors="replace"), f"the worker {name}", START_SECONDS)
-        return worker
+        logs = [self.home / f"{name}.log" for name in names]
+        quick = ["--concurrency", str(slots), "--skip-serve-logs", "--without-gossip", "--without-mingle"]
+        workers = [
+            self._start(
+                self._stack, log, "celery", "worker", *quick, "--celery-hostname", name, "--pid", f"{log}.pid"
+            )
+            for name, log in zip(names, logs, strict=True)
+        ]
+
+        def ready() -> bool:
+            return all(" ready." in log.read_text(errors="replace") for log in logs)
+
+        self.wait(ready, "the Celery workers", START_SECONDS)
+        return [worker.pid for worker in workers]
 
     def kill(self, component: str) -> None:
         """

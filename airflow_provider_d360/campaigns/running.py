@@ -47,6 +47,7 @@ def run_sender(store: Store, campaign: Campaign, terms: Terms) -> Ended:
 
 async def _run(store: Store, transport: Transport, campaign: Campaign, terms: Terms) -> Ended:
     try:
+        await transport.aopen()  # or the first messages would wait for it, and go out together
         return await CampaignSender(store, transport, campaign, terms).run()
     finally:
         await transport.aclose()

@@ -124,6 +124,10 @@ class Transport:
         self._session_of_loop() or await self._open_session()
         return await run_async(flow, partial(self._atake, ends))
 
+    async def aopen(self) -> None:
+        """Prepare :meth:`arun`: its first calls would wait for that, and then all begin at the same time."""
+        await self._open_session()
+
     def close(self) -> None:
         """Close the connections of :meth:`run`. The next call opens new ones."""
         if self._session:

@@ -34,6 +34,8 @@ from airflow_provider_d360.store import Scope, StoreUnavailableError
 from airflow_provider_d360.store.campaign_rows import Part
 from airflow_provider_d360.store.campaign_senders import CampaignSenders
 from airflow_provider_d360.store.configured import configured_store
+from airflow_provider_d360.store.rate_leases import RateLeases
+from airflow_provider_d360.transport import sockets
 from airflow_provider_d360.triggers.campaigns import D360CampaignResultTrigger, D360CampaignTrigger
 from tests.provider.campaigns import (
     MESSAGE,
@@ -305,6 +307,25 @@ def test_ten_wrong_messages_in_a_row_stop_the_campaign(emulator, monkeypatch):
     with pytest.raises(AirflowFailException, match="10 messages in a row were refused"):
         send(batch=1)
     assert 10 <= states()["refused"] < 100
+
+
+def test_the_first_messages_do_not_go_out_together_because_certificates_are_read(emulator, monkeypatch):
+    steps = []
+
+    def read_certificates():
+        steps.append("certificates")
+        return sockets.tls_context()
+
+    def lease(*args, **options):
+        steps.append("moments")
+        return leases(*args, **options)
+
+    leases = RateLeases.lease
+    monkeypatch.setattr("airflow_provider_d360.transport.client.tls_context", read_certificates)
+    monkeypatch.setattr(RateLeases, "lease", lease)
+    plan(people(5))
+    send()
+    assert steps[:2] == ["certificates", "moments"]
 
 
 def test_a_rate_limit_is_no_failure_and_the_same_person_gets_it_later(emulator):

@@ -25,7 +25,7 @@ from tests.system.redis_server import served_redis
 
 pytestmark = pytest.mark.system
 
-PEOPLE, BATCH, SHARDS = 800, 20, 4
+PEOPLE, BATCH, SHARDS = 700, 20, 4
 RATE = 30  # messages per second, of which the sender leaves a part
 HEARTBEAT_TIMEOUT_SECONDS = 15  # instead of five minutes; then Airflow retries what a dead worker had
 RUN_SECONDS = 300
@@ -77,8 +77,8 @@ def senders(campaign: Campaign) -> int:
 
 def test_everybody_gets_one_message_though_task_supervisor_and_worker_are_killed(campaign, postgres, capsys):  # noqa: F811
     with airflow_with_celery(campaign, new_database(postgres)) as airflow:
-        first, second = (psutil.Process(airflow.start_worker(name, 2).pid) for name in ("first", "second"))
         run_id = airflow.start_run("campaign_shards")
+        first, second = map(psutil.Process, airflow.start_workers("first", "second", slots=2))
         airflow.wait(lambda: senders(campaign) == SHARDS and len(campaign.emulator.sent) > 40, "all shards")
         of_task, of_supervisor = supervisors(first)
         of_task.children()[0].kill()
