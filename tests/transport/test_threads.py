@@ -45,6 +45,20 @@ def test_work_that_takes_too_long_keeps_its_thread_which_then_ends():
     assert not stuck[0].is_alive()
 
 
+def test_the_limit_begins_anew_while_the_work_gets_on():
+    progress, done = iter(range(6)), threading.Event()
+    last = 0
+
+    def get_on():
+        nonlocal last
+        last = next(progress, last)
+        if last == 5:
+            done.set()
+        return last
+
+    assert within(0.1, lambda: done.wait(30), 0.05, get_on)
+
+
 def test_an_interrupt_while_waiting_ends_the_thread(monkeypatch):
     thread = within(30, threading.current_thread)
     worker = threads._idle[0]

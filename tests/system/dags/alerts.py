@@ -9,8 +9,7 @@ import time
 from datetime import timedelta
 
 from airflow.sdk import DAG, task
-from airflow.sdk.definitions.callback import AsyncCallback
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, DeadlineReference
 
 from airflow_provider_d360.notifications.d360 import D360Notifier, send_d360_notification
 
