@@ -123,7 +123,7 @@ def raise_alerts(store: Store, now: float) -> None:
     """Write alerts down as notifiers do, and what became of them."""
 
     def register(name: str, age: float, **more: Any) -> Any:
-        facts = {"event": "failed", "dag_id": "shop", "run_id": "scheduled__2026-01-01T00:00:00+00:00"}
+        facts = {"event": "failed", "dag_id": "shop", "run_id": "scheduled__2026-01-01"}
         facts |= {"task_id": name, **more.pop("facts", {})}
         alert = NewAlert(
             id=f"{name} {age}",
@@ -151,9 +151,7 @@ def raise_alerts(store: Store, now: float) -> None:
     store.alerts.postpone(waiting, now + 60, "{}")
     send(0, due=register("load_rates", 3000, subject="rates"))
     end = DueAlert("end", None, None, "d360_default", now - 40, now - 40, now + 3600, 0, "a process", "")
-    facts = AlertFacts(
-        "recovered", "shop", "scheduled__2026-01-01T00:00:00+00:00", "load_rates", -1, ["49…31"]
-    )
+    facts = AlertFacts("recovered", "shop", "scheduled__2026-01-01", "load_rates", -1, ["49…31"])
     send(0, due=store.alerts.recover("rates", end, lambda ended: "{}", now - 40, facts))
 
 
@@ -198,7 +196,6 @@ DOCS = (
         "unknown-desk-light",
         "inbox-desk-light",
         "alerts-desk-light",
-        "alerts-desk-dark",
         "alerts-phone-light",
     ),
 )
