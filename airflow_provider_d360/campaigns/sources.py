@@ -246,7 +246,7 @@ def _streamed(connection: Any, sql: str) -> Rows:
     from airflow_provider_d360.store.configured import store_url
     from airflow_provider_d360.store.engines import with_driver
 
-    engine = create_engine(with_driver(store_url(connection)), hide_parameters=True)
+    engine = create_engine(with_driver(store_url(connection, "the audience")), hide_parameters=True)
     try:
         with engine.connect() as database:
             rows = database.execution_options(yield_per=_AT_ONCE).exec_driver_sql(sql).mappings()

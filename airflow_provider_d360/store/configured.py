@@ -61,11 +61,12 @@ def configured_store(
     return Store(file, synchronous=synchronous, retry_seconds=retry_seconds)
 
 
-def store_url(connection: _Connection) -> URL:
+def store_url(connection: _Connection, use: str = "the store") -> URL:
     """
     Return the URL of the database of a connection.
 
     :param connection: An Airflow connection. Of its extras, those that the driver needs are used.
+    :param use: What the database is to be, for the error.
     :raises ValueError: It is not of type ``postgres``, or ``sqlite`` with a path as its host.
     """
     if connection.conn_type in ("postgres", "postgresql"):
@@ -83,8 +84,8 @@ def store_url(connection: _Connection) -> URL:
     if connection.conn_type == "sqlite" and connection.host:
         return URL.create("sqlite", database=connection.host)
     raise ValueError(
-        f"Connection {connection.conn_id!r} cannot be the store: it must be of type postgres, or sqlite with "
-        "a path as its host"
+        f"Connection {connection.conn_id!r} cannot be {use}: it must be of type postgres, or sqlite with "
+        """the path as its host, such as {"conn_type": "sqlite", "host": "/data/shop.db"}"""
     )
 
 

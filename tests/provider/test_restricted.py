@@ -5,16 +5,20 @@ import logging
 import sqlite3
 
 import pytest
+from airflow.exceptions import TaskDeferred
 
 from airflow_provider_d360.api.endpoints.messages import send_message
 from airflow_provider_d360.api.errors import D360Error, D360RecipientError, D360RequestError
 from airflow_provider_d360.api.hosting import CLOUD
 from airflow_provider_d360.compat import AirflowFailException
+from airflow_provider_d360.emulator import CLOUD_KEY, Webhook
 from airflow_provider_d360.hooks.d360 import D360Hook
 from airflow_provider_d360.messages import buttons, image, location, template, text
 from airflow_provider_d360.notifications.d360 import D360Notifier
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
+from airflow_provider_d360.operators.questions import D360ApprovalOperator, D360AskOperator
 from airflow_provider_d360.sending import rates
+from tests.provider.inboxes import context
 
 CUSTOMER = "33612345678"
 TESTER = "4915112345689"
@@ -219,3 +223,29 @@ def test_an_extra_that_cannot_be_read_lets_nothing_through(d360_emulator, monkey
     with pytest.raises(D360RequestError, match=f"Connection 'd360_default': extra .*{name}"):
         send(TESTER, "Hi")
     assert d360_emulator.requests == []
+
+
+# --- Questions ---
+
+
+@pytest.fixture
+def heard(d360_emulator):
+    """Let questions be asked: the number has a webhook, which nobody serves."""
+    d360_emulator.numbers[CLOUD_KEY].webhook = Webhook("http://127.0.0.1:9/nobody")
+    d360_emulator.retry_delays_seconds = ()
+
+
+@pytest.mark.parametrize("kind", [D360AskOperator, D360ApprovalOperator])
+def test_no_customer_is_asked_from_a_staging_airflow(staging, heard, kind):
+    with pytest.raises(AirflowFailException, match=r"only_to"):
+        kind(task_id="ask", to=f"+{CUSTOMER}", question="Deploy?").execute(context())
+    assert staging.sent == []
+
+
+@pytest.mark.parametrize("kind", [D360AskOperator, D360ApprovalOperator])
+def test_a_question_to_a_customer_goes_to_the_tester_and_says_so(redirected, heard, kind):
+    with pytest.raises(TaskDeferred):
+        kind(task_id="ask", to=f"+{CUSTOMER}", question="Deploy?").execute(context())
+    (question,) = redirected.sent
+    assert question.to == TESTER
+    assert "[For 33…78]" in str(question.body)

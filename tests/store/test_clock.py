@@ -55,7 +55,7 @@ def test_rows_from_the_future_are_forgotten_in_time(filled, monkeypatch):
     assert filled.purge(time.time() - 30 * DAY, time.time() - 30 * DAY) == counts()
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 31 * DAY)
-    assert purge(filled, 30) == counts(statuses=2, inbox=2, alerts=4, notices=2)
+    assert purge(filled, 30) == counts(statuses=2, inbox=2, alerts=4, alert_history=4, notices=2)
     monkeypatch.setattr(time, "time", lambda: real() + 366 * DAY)
     assert purge(filled, 30)["ledger"] == 2
 

@@ -150,7 +150,7 @@ def raise_alerts(store: Store, now: float) -> None:
     """Write alerts down as notifiers do, and what became of them."""
 
     def register(name: str, age: float, **more: Any) -> Any:
-        facts = {"event": "failed", "dag_id": "shop", "run_id": "scheduled__2026-01-01T00:00:00+00:00"}
+        facts = {"event": "failed", "dag_id": "shop", "run_id": "scheduled__2026-01-01"}
         facts |= {"task_id": name, **more.pop("facts", {})}
         alert = NewAlert(
             id=f"{name} {age}",
@@ -178,9 +178,7 @@ def raise_alerts(store: Store, now: float) -> None:
     store.alerts.postpone(waiting, now + 60, "{}")
     send(0, due=register("load_rates", 3000, subject="rates"))
     end = DueAlert("end", None, None, "d360_default", now - 40, now - 40, now + 3600, 0, "a process", "")
-    facts = AlertFacts(
-        "recovered", "shop", "scheduled__2026-01-01T00:00:00+00:00", "load_rates", -1, ["49…31"]
-    )
+    facts = AlertFacts("recovered", "shop", "scheduled__2026-01-01", "load_rates", -1, ["49…31"])
     send(0, due=store.alerts.recover("rates", end, lambda ended: "{}", now - 40, facts))
 
 
@@ -226,7 +224,7 @@ PATHS = {
 DOCS = (
     *("messages-desk-light", "messages-desk-dark", "messages-phone-light", "message-desk-light"),
     *("unknown-desk-light", "inbox-desk-light", "questions-desk-light", "questions-phone-light"),
-    *("alerts-desk-light", "alerts-desk-dark", "alerts-phone-light"),
+    *("alerts-desk-light", "alerts-phone-light"),
     *("campaign-desk-light", "campaign-phone-light"),
 )
 
