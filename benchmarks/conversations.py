@@ -34,7 +34,7 @@ from airflow_provider_d360.conversations.spec import Spec
 from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer, Webhook
 from airflow_provider_d360.emulator.server import connection_json
 from airflow_provider_d360.store.configured import configured_store
-from airflow_provider_d360.store.questions import OPEN, Person, Question
+from airflow_provider_d360.store.question_rows import OPEN, Person, Question
 from scripts.real_airflow import RealAirflow
 
 WAITING = 1000

@@ -21,7 +21,7 @@ from airflow_provider_d360.conversations.spec import Spec
 from airflow_provider_d360.hooks.ledgers import find_ledger
 from airflow_provider_d360.sending.flows import send
 from airflow_provider_d360.sending.sender import Sender
-from airflow_provider_d360.store.questions import OPEN, Person, Question
+from airflow_provider_d360.store.question_rows import OPEN, Person, Question
 
 if TYPE_CHECKING:
     from airflow_provider_d360.hooks.d360 import D360Hook

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_d360.hooks.d360 import D360Hook
     from airflow_provider_d360.store import InboxMessage, Store
     from airflow_provider_d360.store.ledger import Ledger
-    from airflow_provider_d360.store.questions import Person, Question
+    from airflow_provider_d360.store.question_rows import Person, Question
     from airflow_provider_d360.transport.flows import Flow
 
 log = logging.getLogger(__name__)

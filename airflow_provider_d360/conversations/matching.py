@@ -11,7 +11,7 @@ from airflow_provider_d360.conversations.payloads import Hash, is_genuine, read_
 from airflow_provider_d360.conversations.spec import Spec
 from airflow_provider_d360.conversations.validation import Reading, read_free
 from airflow_provider_d360.store.incoming import InboxMessage
-from airflow_provider_d360.store.questions import Person, Question
+from airflow_provider_d360.store.question_rows import Person, Question
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_d360.conversations.matching import Answer
 from airflow_provider_d360.conversations.spec import Spec
-from airflow_provider_d360.store.questions import Person, Question
+from airflow_provider_d360.store.question_rows import Person, Question
 
 ASK = "question"
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_d360.conversations.spec import Spec
     from airflow_provider_d360.messages.values import String
     from airflow_provider_d360.sending.identity import Place
-    from airflow_provider_d360.store.questions import Question
+    from airflow_provider_d360.store.question_rows import Question
 
 _LONGEST_WAIT_SECONDS = 30 * 86_400.0
 _ENDS = {

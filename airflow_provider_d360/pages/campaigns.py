@@ -22,7 +22,7 @@ from airflow_provider_d360.pages.navigation import CAMPAIGNS, around
 from airflow_provider_d360.pages.rendering import render
 from airflow_provider_d360.pages.routing import REFRESH_SECONDS, SAME_ORIGIN, Pages
 from airflow_provider_d360.store import Store
-from airflow_provider_d360.store.campaign_results import Course
+from airflow_provider_d360.store.campaign_courses import Course
 from airflow_provider_d360.store.campaigns import Campaign
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def _campaign(store: Store, campaign_id: str, user: Any) -> Response:
     found, now = _find(store, campaign_id, user), time.time()
     row, summary = _row(store, found), summarize(store, found)
     states = _in_sequence(summary["states"])
-    course = store.campaign_results.course(found.key, now)
+    course = store.campaign_courses.find(found.key, now)
     per_second = course.per_second if course else 0.0
     left = row["total"] - row["done"]
     return render(

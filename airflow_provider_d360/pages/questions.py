@@ -20,7 +20,7 @@ from airflow_provider_d360.pages.rendering import render
 from airflow_provider_d360.pages.routing import REFRESH_SECONDS, Pages
 from airflow_provider_d360.store import Store
 from airflow_provider_d360.store.question_lists import WAITING, QuestionSelection
-from airflow_provider_d360.store.questions import Question
+from airflow_provider_d360.store.question_rows import Question
 
 _DAY_SECONDS = 86_400
 _DEFAULT_DAYS = 7

@@ -35,9 +35,6 @@ _REACHED = (RowState.INTENDED, RowState.ACCEPTED, RowState.HELD, RowState.UNKNOW
 _MARKETING = "MARKETING"
 _UNKNOWN = (RowState.UNKNOWN, RowState.INTENDED)
 _ROWS_AT_ONCE = 1_000
-_TRIED = (*_REACHED, RowState.REFUSED)
-_PARTS = 60
-LATELY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,33 +97,6 @@ class Total:
         return self.status or ("unknown" if self.state in _UNKNOWN else self.state.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """
-    How many messages a campaign tried to send over time.
-
-    :param begin: When the first one was tried, in Unix seconds.
-    :param seconds: How long each part of the time is.
-    :param counts: How many were tried in each part.
-    :param lately: How many were tried in the last ten seconds.
-    """
-
-    begin: float
-    seconds: float
-    counts: tuple[int, ...]
-    lately: int
-
-    @property
-    def end(self) -> float:
-        """When the last part ends, in Unix seconds."""
-        return self.begin + self.seconds * len(self.counts)
-
-    @property
-    def per_second(self) -> float:
-        """The rate of the last ten seconds."""
-        return self.lately / LATELY_SECONDS
-
-
 class CampaignResults:
     """
     Reads the rows of campaigns.
@@ -186,33 +156,6 @@ class CampaignResults:
         query = select(state, func.count()).where(CAMPAIGN_ROWS.c.campaign == key).group_by(state)
         rows = self._database.read(lambda connection: connection.execute(query).all())
         return {RowState(name): count for name, count in rows}
-
-    def course(self, key: int, now: float) -> Course | None:
-        """
-        Return how many messages of a campaign were tried over time; None if none was.
-
-        :param key: The key of the campaign.
-        :param now: The time, in Unix seconds.
-        """
-        at = CAMPAIGN_ROWS.c.at
-        tried = [CAMPAIGN_ROWS.c.campaign == key, CAMPAIGN_ROWS.c.state.in_([one.value for one in _TRIED])]
-        lately = func.sum(case((at > now - LATELY_SECONDS, 1), else_=0))
-
-        def work(connection: Connection) -> Course | None:
-            first, last, recent = connection.execute(
-                select(func.min(at), func.max(at), lately).where(*tried)
-            ).one()
-            if first is None:
-                return None
-            seconds = max(1.0, (last - first) / (_PARTS - 1))
-            part = cast(func.round((at - first) / seconds), Integer)
-            found = connection.execute(
-                select(part, func.count()).where(*tried, at.is_not(None)).group_by(part)
-            )
-            counts = {int(row[0]): row[1] for row in found}
-            return Course(first, seconds, tuple(counts.get(i, 0) for i in range(max(counts) + 1)), recent)
-
-        return self._database.read(work)
 
     def held(self, key: int) -> dict[str, float]:
         """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, case, func, literal, select
 
 from airflow_provider_d360.store.database import Database
-from airflow_provider_d360.store.questions import OPEN, QUESTIONS, Question, read_questions
+from airflow_provider_d360.store.question_rows import OPEN, QUESTIONS, Question, read_questions
 
 WAITING = "waiting"
 EXPIRED = "expired"

@@ -13,6 +13,7 @@ from airflow_provider_d360.api.events import Event, StatusEvent
 from airflow_provider_d360.api.opt_outs import DEFAULT_KEYWORDS, Keywords
 from airflow_provider_d360.store.alerts import Alerts
 from airflow_provider_d360.store.arrivals import Arrivals
+from airflow_provider_d360.store.campaign_courses import CampaignCourses
 from airflow_provider_d360.store.campaign_results import CampaignResults
 from airflow_provider_d360.store.campaign_rows import settle_rows
 from airflow_provider_d360.store.campaign_senders import CampaignSenders
@@ -103,6 +104,7 @@ class Store:
         self.rate_leases = self.ledger.rate_leases or RateLeases(self._database)
         self.campaigns = Campaigns(self._database)
         self.campaign_results = CampaignResults(self._database)
+        self.campaign_courses = CampaignCourses(self._database)
         self.campaign_senders = CampaignSenders(self._database)
         self.arrivals = Arrivals(self._database)
         self.cursors = Cursors(self._database)

@@ -10,7 +10,7 @@ from airflow_provider_d360.api.events import MessageEvent, StatusEvent
 from airflow_provider_d360.conversations.matching import person_hash
 from airflow_provider_d360.conversations.spec import Spec
 from airflow_provider_d360.store.configured import configured_store
-from airflow_provider_d360.store.questions import OPEN, Person, Question
+from airflow_provider_d360.store.question_rows import OPEN, Person, Question
 from airflow_provider_d360.triggers import replies
 from airflow_provider_d360.triggers.messages import shared_watch
 from airflow_provider_d360.triggers.questions import D360QuestionTrigger

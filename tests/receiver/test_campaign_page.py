@@ -142,7 +142,7 @@ def test_a_campaign_that_has_not_begun_has_no_chart(visitor: Visitor, store: Sto
 
 def test_messages_are_counted_over_at_most_sixty_parts_of_the_time(store: Store, key: int) -> None:
     now = time.time()
-    before = store.campaign_results.course(key, now + 3600)
+    before = store.campaign_courses.find(key, now + 3600)
     assert before is not None
     assert (sum(before.counts), before.lately) == (2, 0)
     lease = store.campaign_senders.take(Part(key), "me", 60.0)
@@ -151,7 +151,7 @@ def test_messages_are_counted_over_at_most_sixty_parts_of_the_time(store: Store,
     store.campaign_senders.conclude(
         lease, [Outcome(number, RowState.ACCEPTED, f"m{number}") for number in (3, 4)]
     )
-    course = store.campaign_results.course(key, now + 3605)
+    course = store.campaign_courses.find(key, now + 3605)
     assert course is not None
     assert (len(course.counts), course.counts[0], course.counts[-1], course.lately) == (60, 2, 2, 2)
     assert course.end > now + 3600

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_d360.api.events import MessageEvent
 from airflow_provider_d360.pages import questions as questions_module
 from airflow_provider_d360.store import Store
-from airflow_provider_d360.store.questions import OPEN, Person, Question
+from airflow_provider_d360.store.question_rows import OPEN, Person, Question
 from tests.receiver.visitors import Visitor, assert_harmless
 from tests.recorded import NUMBER
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_d360.store import Store
 from airflow_provider_d360.store.question_lists import QuestionSelection
-from airflow_provider_d360.store.questions import OPEN, Person, Question
+from airflow_provider_d360.store.question_rows import OPEN, Person, Question
 
 ANN = "4915112345678"
 

@@ -25,7 +25,7 @@ from airflow_provider_d360.store import Entry, State, Store
 from airflow_provider_d360.store.alert_history import AlertFacts
 from airflow_provider_d360.store.alert_rules import NewAlert
 from airflow_provider_d360.store.due import DueAlert
-from airflow_provider_d360.store.questions import OPEN, Person, Question
+from airflow_provider_d360.store.question_rows import OPEN, Person, Question
 from tests.receiver.conftest import gate  # noqa: F401
 from tests.receiver.doors import served
 from tests.receiver.visitors import airflow_with, page_of
