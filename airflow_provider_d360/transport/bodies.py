@@ -159,7 +159,8 @@ def payload_of(stream: BodyStream, request: Request) -> aiohttp.payload.Payload:
     import aiohttp
 
     if request.source is None and len(request.body) <= CHUNK:
-        return _memory_payload()(stream, request.body)
+        payload: aiohttp.payload.Payload = _memory_payload()(stream, request.body)
+        return payload
     # aiohttp would look for this class among all that it knows.
     return aiohttp.payload.AsyncIterablePayload(stream)
 
