@@ -9,8 +9,8 @@ import time
 from datetime import timedelta
 
 from airflow.sdk import DAG, task
-from airflow.sdk.definitions.deadline import (  # Airflow 3.1 has the callback here, too
-    AsyncCallback,  # type: ignore[attr-defined]
+from airflow.sdk.definitions.deadline import (  # type: ignore[attr-defined]  # 3.1 has the callback here
+    AsyncCallback,
     DeadlineAlert,
     DeadlineReference,
 )
