@@ -9,7 +9,11 @@ import time
 from datetime import timedelta
 
 from airflow.sdk import DAG, task
-from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.deadline import (
+    AsyncCallback,  # type: ignore[attr-defined]  # on Airflow 3.1 it is here only
+    DeadlineAlert,
+    DeadlineReference,
+)
 
 from airflow_provider_d360.notifications.d360 import D360Notifier, send_d360_notification
 
