@@ -9,8 +9,8 @@ import time
 from datetime import timedelta
 
 from airflow.sdk import DAG, task
-from airflow.sdk.definitions.deadline import (
-    AsyncCallback,  # type: ignore[attr-defined]  # on Airflow 3.1 it is here only
+from airflow.sdk.definitions.deadline import (  # type: ignore[attr-defined]  # where 3.1 has them, too
+    AsyncCallback,
     DeadlineAlert,
     DeadlineReference,
 )
