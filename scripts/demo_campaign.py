@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -41,7 +42,8 @@ def send_campaign(airflow: RealAirflow, emulator: Emulator) -> None:
     before, began = len(emulator.sent), time.monotonic()
     run_id = airflow.start_run(DAG_ID)
     while (sent := len(emulator.sent) - before) < PEOPLE and time.monotonic() - began < _LONGEST_SECONDS:
-        _show(sent, time.monotonic() - began)
+        if sys.stdout.isatty():
+            _show(sent, time.monotonic() - began)
         time.sleep(0.2)
     _show(sent, time.monotonic() - began)
     print()

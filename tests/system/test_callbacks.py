@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
+import airflow as airflow_package
 import pytest
 
 from airflow_provider_d360.api.hosting import CLOUD
@@ -17,6 +18,8 @@ LITERAL = ("+49 30 98765432", "493098765432", "Nobody may read this")
 
 pytestmark = pytest.mark.system
 
+VERSION = tuple(map(int, airflow_package.__version__.split(".")[:2]))
+BLAMED = "Task: die\n" if VERSION >= (3, 2) else ""  # before, Airflow names any task of the DAG
 EXPECTED = {
     "alerts_failure": [
         "🟡 Task failed and will be retried\nDAG: alerts_failure\nTask: load\nRun: {run}\nTry: 1 of 2\n"
@@ -32,7 +35,7 @@ EXPECTED = {
     ],
     # A killed process runs no callback of its task: of the two, only the DAG's arrives.
     "alerts_killed": [
-        "🔴 DAG failed\nDAG: alerts_killed\nTask: die\nRun: {run}\n"
+        f"🔴 DAG failed\nDAG: alerts_killed\n{BLAMED}Run: {{run}}\n"
         "A task failed\n{url}/dags/alerts_killed/runs/{quoted}",
     ],
     "alerts_success": [
@@ -123,7 +126,14 @@ def test_no_log_holds_a_number_a_key_or_a_text(airflow, on_call):
 
 def test_the_metadata_database_holds_neither_the_key_nor_a_variables_number(airflow, on_call):
     with sqlite3.connect(airflow.home / "airflow.db") as database:
-        dump = "\n".join(database.iterdump())
+        lines = list(database.iterdump())
+    assert KEY not in "\n".join(lines)
+    if VERSION < (
+        3,
+        3,
+    ):  # Airflow's audit log keeps the variable that the test has set, as docs/alerting.md says
+        lines = [line for line in lines if not line.startswith('INSERT INTO "log"')]
+    dump = "\n".join(lines)
     assert "alerts_deadline" in dump
-    for private in (KEY, NUMBER, SPELLING, json.dumps(SPELLING)):
+    for private in (NUMBER, SPELLING, json.dumps(SPELLING)):
         assert private not in dump

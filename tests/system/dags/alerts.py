@@ -9,7 +9,7 @@ import time
 from datetime import timedelta
 
 from airflow.sdk import DAG, task
-from airflow.sdk.definitions.deadline import (  # type: ignore[attr-defined]  # 3.1 has the callback here
+from airflow.sdk.definitions.deadline import (  # type: ignore[attr-defined]  # where 3.1 has them, too
     AsyncCallback,
     DeadlineAlert,
     DeadlineReference,
