@@ -36,7 +36,7 @@ with DAG("conversation_many", schedule=None):
         question="Deploy?",
         choices={"yes": "Deploy", "no": "Wait"},
         wait_timeout=7200,
-        retries=5,
+        retries=20,
         retry_delay=timedelta(seconds=1),
     ).expand(to=people())
 
