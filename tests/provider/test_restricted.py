@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+from contextlib import closing
 
 import pytest
 from airflow.exceptions import TaskDeferred
@@ -18,7 +19,8 @@ from airflow_provider_d360.notifications.d360 import D360Notifier
 from airflow_provider_d360.operators.messages import D360SendMessageOperator
 from airflow_provider_d360.operators.questions import D360ApprovalOperator, D360AskOperator
 from airflow_provider_d360.sending import rates
-from tests.provider.inboxes import context
+from airflow_provider_d360.store.configured import configured_store
+from tests.provider.inboxes import context, deliver
 
 CUSTOMER = "33612345678"
 TESTER = "4915112345689"
@@ -249,3 +251,18 @@ def test_a_question_to_a_customer_goes_to_the_tester_and_says_so(redirected, hea
     (question,) = redirected.sent
     assert question.to == TESTER
     assert "[For 33…78]" in str(question.body)
+
+
+def test_the_tester_answers_in_the_customers_place(redirected, heard):
+    task, where = (
+        D360AskOperator(
+            task_id="ask", to=f"+{CUSTOMER}", question="Deploy?", choices={"yes": "Deploy", "no": "Wait"}
+        ),
+        context(),
+    )
+    with pytest.raises(TaskDeferred):
+        task.execute(where)
+    redirected.tap(redirected.sent[0].message_id, "Deploy")
+    with closing(configured_store()) as store:
+        deliver(store, redirected)
+    assert task.resume(where) == "yes"
