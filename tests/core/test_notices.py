@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_provider_d360.api.events import UnknownEvent, read_events
-from airflow_provider_d360.api.notices import Level, NoticeEvent, explain_notice
+from airflow_provider_d360.api.notices import Level, NoticeEvent, explain_notice, key_notice
 
 ACCOUNT = "102290129340398"
 NUMBER = "15550783881"
@@ -208,3 +208,17 @@ def test_whatever_is_wrong_comes_with_what_to_do(delivered, _state, level):
     assert detail.title.startswith(event.about.title())
     assert level is Level.OK or detail.remedy
     assert NUMBER not in json.dumps([detail.title, detail.remedy, detail.details])
+
+
+@pytest.mark.parametrize(
+    ("accepted", "state", "level"), [(True, "ACCEPTED", Level.OK), (False, "REJECTED", Level.FAILED)]
+)
+def test_what_a_response_shows_about_a_key_is_a_notice_about_its_connection(accepted, state, level):
+    event = key_notice("d360_berlin", is_accepted=accepted)
+    assert (event.subject, event.kind, event.state, event.level) == (
+        "connection d360_berlin",
+        "key",
+        state,
+        level,
+    )
+    assert "password" in explain_notice("connection", event.subject, "key", state, "").remedy
