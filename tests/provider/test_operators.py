@@ -247,7 +247,7 @@ def test_reply_and_group_reach_the_body(d360_emulator):
 def test_an_accepted_and_cut_off_send_is_one_message_and_one_failure_whatever_the_retries(d360_emulator):
     d360_emulator.fail_next(faults.accepted_and_cut_off())
     with pytest.raises(AirflowFailException, match="D360AmbiguousError") as caught:
-        send(retries=3).execute({})
+        send(retries=3, ambiguity_wait_seconds=0).execute({})
     assert len(d360_emulator.sent) == 1
     assert "before sending it again" in str(caught.value)
 
@@ -259,7 +259,7 @@ FINAL = {
     "an unpaid account": (lambda emulator: emulator.reject(131042), {}, "D360AuthError"),
     "an outage after the request": (
         lambda emulator: emulator.fail_next("html_page"),
-        {},
+        {"ambiguity_wait_seconds": 0},
         "D360AmbiguousError",
     ),
 }

@@ -100,7 +100,7 @@ def test_a_purge_says_what_it_removed(tmp_path, capsys):
     assert main(["purge", "--store", url]) == 0
     assert (
         capsys.readouterr().out
-        == "statuses: 1 removed\ninbox: 0 removed\nledger: 0 removed\nalerts: 0 removed\nnotices: 0 removed\nsuppressions: 0 removed\ncampaigns: 0 removed\ncursors: 0 removed\nquestions: 0 removed\n"
+        == "statuses: 1 removed\ninbox: 0 removed\nledger: 0 removed\nalerts: 0 removed\nalert_history: 0 removed\nnotices: 0 removed\nsuppressions: 0 removed\ncampaigns: 0 removed\ncursors: 0 removed\nquestions: 0 removed\n"
     )
     assert store.statuses.current(["old", "new"]).keys() == {"new"}
     assert main(["purge", "--store", url, "--days", "0"]) == 0

@@ -64,8 +64,7 @@ def test_a_clock_that_is_behind_makes_no_negative_time(store, seen):
 
 
 def test_of_many_messages_each_has_its_delivery_time(store):
-    for number in range(1200):
-        record(store, entry(f"m{number}", at=SENT_AT))
+    record(store, *(entry(f"m{number}", at=SENT_AT, scope=f"scope {number}") for number in range(1200)))
     events = [StatusEvent(f"m{number}", "delivered", SENT_AT + 1) for number in range(1200)]
     assert store.delivery_seconds(events) == [1.0] * 1200
 
