@@ -723,7 +723,9 @@ def test_a_parquet_file_is_read_by_row_groups(tmp_path):
     path.write_bytes(content)
     rows = read_rows(str(path), "to")
     assert [next(rows) for _ in range(2000)] == people(2000)
-    with pytest.raises(D360UnavailableError, match="cannot be read"):  # the damage in the second group is met only now
+    with pytest.raises(
+        D360UnavailableError, match="cannot be read"
+    ):  # the damage in the second group is met only now
         next(rows)
 
 
