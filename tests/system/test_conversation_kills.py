@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -133,6 +134,7 @@ def test_a_tap_reaches_airflow_although_the_receiver_is_killed_before_it_is_serv
     airflow.wait(lambda: len(emulator.sent) > before, "the question of Airflow", 240)
     states = {"awaiting_input", "deferred"}
     wait_for_states(airflow, "conversation_hitl", run_id, "approve", states)
+    time.sleep(5)  # until the scheduler has noticed that the task's process has ended, as Airflow 3.3 needs
     emulator.tap(emulator.sent[before].message_id, "Deploy")
     receiver.kill()
     receiver.start()

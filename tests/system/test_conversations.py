@@ -24,6 +24,8 @@ pytestmark = pytest.mark.system
 
 USERNAME, PASSWORD = "d360", "a-password-for-deliveries"
 ANN = "4915177700044"
+# Airflow 3.3 fails a task whose answer comes before its scheduler has noticed that the task's process has ended.
+SETTLED_SECONDS = 5.0
 QUESTION = "A canary that only its recipient may read"
 ANSWER = "Another canary that nobody asked for"
 
@@ -100,6 +102,7 @@ def hitl_question(airflow: RealAirflow, emulator: Emulator) -> tuple[str, Any]:
 
     question = airflow.wait(sent, "the question of Airflow", 240)
     wait_for_state(airflow, "conversation_hitl", run_id, "approve", {"awaiting_input", "deferred"})
+    time.sleep(SETTLED_SECONDS)
     return run_id, question
 
 
