@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,7 @@ from airflow_provider_d360.pages.access import OUTSIDE, permitted
 from airflow_provider_d360.pages.addresses import dag_path, page_path, run_path, task_path
 from airflow_provider_d360.pages.filters import ALERTS as ALERTS_PATH
 from airflow_provider_d360.pages.filters import LONGEST_DAYS, PERIODS, Filters, instant
+from airflow_provider_d360.pages.lists import in_sequence, older
 from airflow_provider_d360.pages.navigation import ALERTS, around
 from airflow_provider_d360.pages.rendering import render
 from airflow_provider_d360.pages.routing import REFRESH_SECONDS, Pages
@@ -74,10 +74,10 @@ def _alerts(store: Store, filters: Filters, before: float | None, user: Any) -> 
         periods=PERIODS,
         longest=LONGEST_DAYS,
         suggestions=[sender for sender in senders if sender != OUTSIDE][:_SUGGESTIONS],
-        counts={name: counts[name] for name in sorted(counts, key=_place)},
+        counts=in_sequence(counts, _ORDER),
         rows=[_row(alert, filters, now) for alert in found[:_PAGE_ROWS]],
         first=before is None,
-        older=_older(found),
+        older=older([alert.at for alert in found], _PAGE_ROWS),
         here=filters.list_path(before),
         all=Filters(of=filters.of).list_path(),
         search=page_path("messages"),
@@ -116,15 +116,3 @@ def _explain(alert: PastAlert, now: float) -> ErrorDetail | None:
             "Run airflow d360 deliver-due, or enable the receiver: both send what a killed process left.",
         )
     return _EXPLANATIONS.get(alert.state)
-
-
-def _older(found: list[PastAlert]) -> float | None:
-    """Say where the next page begins: alerts of the same instant must not fall between two pages."""
-    if len(found) <= _PAGE_ROWS:
-        return None
-    first, next_at = found[0].at, found[_PAGE_ROWS].at
-    return next_at if next_at == first else math.nextafter(next_at, math.inf)
-
-
-def _place(state: str) -> tuple[int, str]:
-    return (_ORDER.index(state) if state in _ORDER else len(_ORDER), state)

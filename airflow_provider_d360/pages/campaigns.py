@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
@@ -18,6 +17,7 @@ from airflow_provider_d360.pages.access import NoticeError, permitted, read_form
 from airflow_provider_d360.pages.addresses import page_path
 from airflow_provider_d360.pages.charts import HEIGHT, columns, shares
 from airflow_provider_d360.pages.filters import storable
+from airflow_provider_d360.pages.lists import in_sequence
 from airflow_provider_d360.pages.navigation import CAMPAIGNS, around
 from airflow_provider_d360.pages.rendering import render
 from airflow_provider_d360.pages.routing import REFRESH_SECONDS, SAME_ORIGIN, Pages
@@ -70,12 +70,6 @@ def _list(store: Store, user: Any) -> Response:
     )
 
 
-def _in_sequence(states: Mapping[str, int]) -> dict[str, int]:
-    """Return counts by state, those that need somebody first, and what is left last."""
-    places = {name: place for place, name in enumerate(_SEQUENCE)}
-    return dict(sorted(states.items(), key=lambda one: places.get(one[0], len(places))))
-
-
 def _rate_over_time(course: Course | None) -> dict[str, Any] | None:
     if course is None:
         return None
@@ -119,7 +113,7 @@ def _find(store: Store, campaign_id: str, user: Any) -> Campaign:
 def _campaign(store: Store, campaign_id: str, user: Any) -> Response:
     found, now = _find(store, campaign_id, user), time.time()
     row, summary = _row(store, found), summarize(store, found)
-    states = _in_sequence(summary["states"])
+    states = in_sequence(summary["states"], _SEQUENCE)
     course = store.campaign_courses.find(found.key, now)
     per_second = course.per_second if course else 0.0
     left = row["total"] - row["done"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from airflow_provider_d360.api.privacy import mask_number, short_id
 from airflow_provider_d360.pages.access import NoticeError, may_read_inbox, permitted
 from airflow_provider_d360.pages.addresses import name_of, page_path
 from airflow_provider_d360.pages.filters import instant
+from airflow_provider_d360.pages.lists import older
 from airflow_provider_d360.pages.navigation import INBOX, around
 from airflow_provider_d360.pages.rendering import render
 from airflow_provider_d360.pages.routing import REFRESH_SECONDS, Pages
@@ -52,6 +52,7 @@ def add_routes(pages: Pages) -> None:
 def _inbox(store: Store, before: float | None, user: Any) -> Response:
     since = time.time() - _DAYS * _DAY_SECONDS
     found = store.inbox.recent(since=since, before=before, limit=_PAGE_ROWS + 1)
+    end = older([message.received_at for message in found], _PAGE_ROWS)
     return render(
         "inbox.html",
         **around(INBOX, user),
@@ -60,7 +61,7 @@ def _inbox(store: Store, before: float | None, user: Any) -> Response:
         first=before is None,
         here=page_path("inbox", query={"before": before}),
         newest=page_path("inbox"),
-        older=_older(found),
+        older=page_path("inbox", query={"before": end}) if end else None,
         now=time.time(),
     )
 
@@ -96,11 +97,3 @@ def _reply_link(store: Store, reply_to: str | None, user: Any) -> str | None:
     if entry is None or not permitted({entry.dag_id}, user):
         return None
     return page_path("messages", name_of(entry))
-
-
-def _older(found: list[InboxMessage]) -> str | None:
-    if len(found) <= _PAGE_ROWS:
-        return None
-    first, next_at = found[0].received_at, found[_PAGE_ROWS].received_at
-    before = next_at if next_at == first else math.nextafter(next_at, math.inf)
-    return page_path("inbox", query={"before": before})

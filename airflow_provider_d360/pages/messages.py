@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from airflow_provider_d360.pages.access import OUTSIDE, NoticeError, permitted, 
 from airflow_provider_d360.pages.addresses import dag_path, name_of, page_path, task_path
 from airflow_provider_d360.pages.explanations import explain, is_doubtful
 from airflow_provider_d360.pages.filters import LONGEST_DAYS, PERIODS, SOURCES, Filters, instant, storable
+from airflow_provider_d360.pages.lists import in_sequence, older
 from airflow_provider_d360.pages.navigation import MESSAGES, around
 from airflow_provider_d360.pages.rendering import render
 from airflow_provider_d360.pages.routing import REFRESH_SECONDS, SAME_ORIGIN, Pages
@@ -128,6 +128,7 @@ def _list(
         selection=selection,
     )
     chosen = {name: value for name, value in filters.query().items() if name != "of"}
+    end = older([message.entry.at for message in found], _PAGE_ROWS)
     return render(
         "messages.html",
         chosen={**chosen, "days": filters.days},
@@ -136,12 +137,12 @@ def _list(
         periods=PERIODS,
         longest=LONGEST_DAYS,
         sources=SOURCES,
-        counts={name: counts[name] for name in sorted(counts, key=_place)},
+        counts=in_sequence(counts, _ORDER),
         all_counted=counted_since == since,
         most=_MOST_LOOKED_AT,
         rows=[_row(message, filters) for message in found[:_PAGE_ROWS]],
         first=before is None,
-        older=_older(found) or (shown_since if shown_since > since else None),
+        older=end or (shown_since if shown_since > since else None),
         here=filters.list_path(before),
         all=Filters(of=filters.of).list_path(),
         search=page_path("messages"),
@@ -192,15 +193,3 @@ def _row(message: LedgerMessage, filters: Filters) -> dict[str, Any]:
 
 def _since(filters: Filters) -> float:
     return time.time() - filters.days * _DAY_SECONDS
-
-
-def _older(found: list[LedgerMessage]) -> float | None:
-    """Say where the next page begins: what was sent in the same instant must not fall between two pages."""
-    if len(found) <= _PAGE_ROWS:
-        return None
-    first, next_at = found[0].entry.at, found[_PAGE_ROWS].entry.at
-    return next_at if next_at == first else math.nextafter(next_at, math.inf)
-
-
-def _place(status: str) -> tuple[int, str]:
-    return (_ORDER.index(status) if status in _ORDER else len(_ORDER), status)

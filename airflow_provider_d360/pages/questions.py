@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
@@ -13,8 +12,9 @@ from fastapi import Request, Response
 
 from airflow_provider_d360.pages.access import may_read_inbox, permitted
 from airflow_provider_d360.pages.addresses import dag_path_of, page_path, task_path_of
-from airflow_provider_d360.pages.filters import PERIODS, instant, storable
+from airflow_provider_d360.pages.filters import LONGEST_DAYS, PERIODS, instant, storable
 from airflow_provider_d360.pages.inbox import text_of
+from airflow_provider_d360.pages.lists import in_sequence, older
 from airflow_provider_d360.pages.navigation import QUESTIONS, around
 from airflow_provider_d360.pages.rendering import render
 from airflow_provider_d360.pages.routing import REFRESH_SECONDS, Pages
@@ -100,10 +100,10 @@ def _list(store: Store, chosen: _Chosen, before: float | None, user: Any) -> Res
         **around(QUESTIONS, user),
         refresh=REFRESH_SECONDS if before is None else None,
         rows=[_row(state, question, texts, now) for state, question in shown],
-        counts={name: counts[name] for name in sorted(counts, key=_place)},
-        chosen=chosen,
+        counts=in_sequence(counts, _ORDER),
+        chosen=asdict(chosen),
         periods=PERIODS,
-        longest=max(PERIODS),
+        longest=LONGEST_DAYS,
         suggestions=dag_ids[:_SUGGESTIONS],
         nothing=_describe(chosen),
         first=before is None,
@@ -111,7 +111,7 @@ def _list(store: Store, chosen: _Chosen, before: float | None, user: Any) -> Res
         form=page_path("questions"),
         all=_Chosen().path(),
         link=chosen.path,
-        older=_older([question for _, question in found]),
+        older=older([question.asked_at for _, question in found], _PAGE_ROWS),
         now=now,
     )
 
@@ -166,15 +166,3 @@ def _describe(chosen: _Chosen) -> str:
         f"by a Dag like {chosen.dag!r}" if chosen.dag else "",
     ]
     return f"Nothing was asked {' '.join(filter(None, parts))} in the {PERIODS[chosen.days]}."
-
-
-def _older(found: list[Question]) -> float | None:
-    """Say where the next page begins: what was asked in the same instant must not fall between two pages."""
-    if len(found) <= _PAGE_ROWS:
-        return None
-    first, next_at = found[0].asked_at, found[_PAGE_ROWS].asked_at
-    return next_at if next_at == first else math.nextafter(next_at, math.inf)
-
-
-def _place(state: str) -> tuple[int, str]:
-    return (_ORDER.index(state) if state in _ORDER else len(_ORDER), state)
