@@ -91,7 +91,9 @@ def _nested(value: object, private: Collection[str], depth: int = 0) -> Iterator
     """Yield the objects that stand where an error may: the outer ones first, the body among them."""
     if isinstance(value, Mapping):
         yield value
-    inner = value if isinstance(value, list) else [mapping(value).get(key) for key in _WRAPPERS]
+        inner = [value[key] for key in _WRAPPERS if key in value]
+    else:
+        inner = value if isinstance(value, list) else []
     for one in inner[:_MOST_OBJECTS] if depth < _DEEPEST else ():
         if isinstance(one, str):
             one = None if one in private else json_value(one)
