@@ -86,8 +86,9 @@ system-packages: ## Install PostgreSQL, Redis and Chromium for the tests (Debian
 pictures: $(READY) ## Take the pictures of the docs again
 	PICTURES=1 $(PYTEST) tests/system/test_pages_alone.py tests/system/test_messages_page.py
 
+# Two files at a time, each with its own Airflow: they wait as much as they compute.
 system: $(READY) ## A whole Airflow, and its user interface in a browser (SIZE=small: what differs by version)
-	$(PYTEST) $(if $(SIZE),$(DIFFERENT),tests/system)
+	$(PYTEST) --dist loadfile --numprocesses 2 $(if $(SIZE),$(DIFFERENT),tests/system)
 
 attack: $(READY) ## Kills, cleared runs, two schedulers: who got how many messages (an hour; SIZE=small: minutes)
 	$(if $(SIZE),,$(PYTEST) -m attack tests/store tests/provider)

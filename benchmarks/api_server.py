@@ -30,8 +30,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from benchmarks.receiver import GOAL_P99_MS, LOGIN, RAM_DISK, a_store, load, lost
+from scripts.airflow_environment import airflow_environment
 from scripts.ports import free_port
-from scripts.real_airflow import airflow_environment, end_session, session_of
+from scripts.real_airflow import end_session, session_of
 
 RATES = (100, 200, 400, 600, 800, 1000, 1250, 1500, 1750, 2000, 2500, 3000)
 START_SECONDS = 180

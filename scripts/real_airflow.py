@@ -21,11 +21,11 @@ from typing import Any, TypeVar
 import psutil
 import requests
 
+from scripts.airflow_environment import USER, airflow_environment, server_environment
 from scripts.ports import free_port
 
 T = TypeVar("T")
 
-USER = "admin"
 START_SECONDS = 240
 STOP_SECONDS = 10
 REQUEST_SECONDS = 120  # while all cores run tasks, the API server is slow
@@ -69,7 +69,7 @@ class RealAirflow:
             passwords.write_text(json.dumps({self.user: self.password}))
             self.environment = (
                 airflow_environment(self.home, self._dags)
-                | _server_environment(self.url, passwords)
+                | server_environment(self.url, passwords)
                 | self._environment
             )
             self._process = self._start(stack, self._log, "standalone")
@@ -188,6 +188,29 @@ class RealAirflow:
 
         return self.wait(ended, f"{dag_id} {run_id} to end", timeout_seconds)
 
+    def require_success(self, dag_id: str, run_id: str, timeout_seconds: float = 120) -> None:
+        """Wait until a run has ended; if it failed, raise an error with the end of Airflow's log."""
+        if self.wait_for_end(dag_id, run_id, timeout_seconds) != "success":
+            tasks = self.tasks(dag_id, run_id)
+            states = [(task["task_id"], task["map_index"], task["state"]) for task in tasks]
+            raise RealAirflowError(f"{self.log_tail()}\n{dag_id} {run_id} failed: {states}")
+
+    def wait_until_noticed(self, dag_id: str, run_id: str, tasks: int = 1) -> None:
+        """
+        Wait until the scheduler has noticed that the processes of tasks have ended that wait for something.
+
+        Airflow 3.3 fails a task that goes on before. Only the scheduler's log tells.
+        """
+        marks = [run_id, *(task["id"] for task in self.tasks(dag_id, run_id))]
+
+        def noticed() -> bool:
+            logs = [self._log, *self.home.glob("scheduler*.log")]
+            lines = (line for log in logs for line in log.read_text(errors="replace").splitlines())
+            ends = (line for line in lines if "Received executor event with state success" in line)
+            return sum(any(mark in line for mark in marks) for line in ends) >= tasks
+
+        self.wait(noticed, f"the scheduler to notice that {tasks} of {dag_id} {run_id} wait", 240)
+
     def run_ids(self, dag_id: str) -> list[str]:
         return [run["dag_run_id"] for run in self.get(f"/dags/{dag_id}/dagRuns")["dag_runs"]]
 
@@ -276,39 +299,6 @@ class RealAirflow:
                 f"{method} {path}: {response.status_code} {response.text}\n{self.log_tail()}"
             )
         return response.json()
-
-
-def airflow_environment(home: Path, dags: Path) -> dict[str, str]:
-    """Return the environment for an `airflow` command on a home of its own, with nothing of the caller's."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
-    return inherited | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "NO_PROXY": "127.0.0.1,localhost",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "PYTHONWARNINGS": "ignore",
-    }
-
-
-def _server_environment(url: str, passwords: Path) -> dict[str, str]:
-    return {
-        "AIRFLOW__API__BASE_URL": url,
-        "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__PORT": url.rpartition(":")[2],
-        "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
-        "AIRFLOW__CORE__PARALLELISM": "2",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
-        # While all cores run tasks, the API server takes longer than Airflow's 5 s; the worker would give up.
-        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
-    }
 
 
 def session_of(leader: int) -> list[psutil.Process]:

@@ -24,7 +24,7 @@ from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer, 
 from airflow_provider_d360.emulator.records import SentMessage
 from airflow_provider_d360.emulator.server import connection_json
 from airflow_provider_d360.store import Store
-from scripts.real_airflow import airflow_environment
+from scripts.airflow_environment import airflow_environment
 from tests.dags.forked_airflow import run_airflow
 
 FOLDER = Path(__file__).parents[2] / "example_dags"

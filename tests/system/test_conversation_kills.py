@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -99,6 +98,7 @@ def test_questions_that_wait_while_everything_is_killed_are_all_answered_once(ai
     run_id = airflow.start_run("conversation_many", {"people": people})
     airflow.wait(lambda: {*people} <= {sent.to for sent in emulator.sent}, "the questions", PATIENCE_SECONDS)
     wait_for_states(airflow, "conversation_many", run_id, "ask", {"deferred"})
+    airflow.wait_until_noticed("conversation_many", run_id, WAITING)
     questions = {sent.to: sent.message_id for sent in emulator.sent}
     for number, component in enumerate(COMPONENTS):
         theirs = people[number :: len(COMPONENTS)]
@@ -107,7 +107,7 @@ def test_questions_that_wait_while_everything_is_killed_are_all_answered_once(ai
         kill(airflow, receiver, component)
         for person in theirs[len(theirs) // 2 :]:
             emulator.tap(questions[person], choices[person])
-    assert airflow.wait_for_end("conversation_many", run_id, PATIENCE_SECONDS) == "success"
+    airflow.require_success("conversation_many", run_id, PATIENCE_SECONDS)
     answers = [airflow.xcom("conversation_many", run_id, "ask", index) for index in range(WAITING)]
     assert answers == [{"Deploy": "yes", "Wait": "no"}[choices[person]] for person in people]
     assert Counter(sent.to for sent in emulator.sent) == Counter(people)  # asked once, and told nothing
@@ -134,11 +134,11 @@ def test_a_tap_reaches_airflow_although_the_receiver_is_killed_before_it_is_serv
     airflow.wait(lambda: len(emulator.sent) > before, "the question of Airflow", 240)
     states = {"awaiting_input", "deferred"}
     wait_for_states(airflow, "conversation_hitl", run_id, "approve", states)
-    time.sleep(5)  # until the scheduler has noticed that the task's process has ended, as Airflow 3.3 needs
+    airflow.wait_until_noticed("conversation_hitl", run_id)
     emulator.tap(emulator.sent[before].message_id, "Deploy")
     receiver.kill()
     receiver.start()
-    assert airflow.wait_for_end("conversation_hitl", run_id, 240) == "success"
+    airflow.require_success("conversation_hitl", run_id, 240)
     (task,) = airflow.tasks("conversation_hitl", run_id)
     assert task["note"] == "Answered on WhatsApp by 49…44: Deploy"
 

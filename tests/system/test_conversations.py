@@ -24,8 +24,6 @@ pytestmark = pytest.mark.system
 
 USERNAME, PASSWORD = "d360", "a-password-for-deliveries"
 ANN = "4915177700044"
-# Airflow 3.3 fails a task whose answer comes before its scheduler has noticed that the task's process has ended.
-SETTLED_SECONDS = 5.0
 QUESTION = "A canary that only its recipient may read"
 ANSWER = "Another canary that nobody asked for"
 
@@ -87,7 +85,7 @@ def test_a_question_is_asked_tapped_and_its_task_resumes_with_the_choice(airflow
     question = question_of(airflow, emulator, run_id)
     wait_for_state(airflow, "conversation_asking", run_id, "ask", {"deferred"})
     emulator.tap(question.message_id, "Deploy")
-    assert airflow.wait_for_end("conversation_asking", run_id) == "success"
+    airflow.require_success("conversation_asking", run_id)
     assert airflow.xcom("conversation_asking", run_id, "ask") == "yes"
     assert sum(run_id in json.dumps(one.body) for one in emulator.sent) == 1
 
@@ -102,7 +100,7 @@ def hitl_question(airflow: RealAirflow, emulator: Emulator) -> tuple[str, Any]:
 
     question = airflow.wait(sent, "the question of Airflow", 240)
     wait_for_state(airflow, "conversation_hitl", run_id, "approve", {"awaiting_input", "deferred"})
-    time.sleep(SETTLED_SECONDS)
+    airflow.wait_until_noticed("conversation_hitl", run_id)
     return run_id, question
 
 
@@ -115,7 +113,7 @@ def chosen(airflow: RealAirflow, run_id: str) -> list[str]:
 def test_airflows_own_question_is_answered_on_the_phone(airflow, emulator):
     run_id, question = hitl_question(airflow, emulator)
     emulator.tap(question.message_id, "Deploy")
-    assert airflow.wait_for_end("conversation_hitl", run_id) == "success"
+    airflow.require_success("conversation_hitl", run_id)
     assert chosen(airflow, run_id) == ["Deploy"]
     (task,) = airflow.tasks("conversation_hitl", run_id)
     assert task["note"] == "Answered on WhatsApp by 49…44: Deploy"
@@ -125,7 +123,7 @@ def test_airflows_own_question_is_answered_in_airflow_and_the_phone_is_told(airf
     run_id, question = hitl_question(airflow, emulator)
     path = f"/dags/conversation_hitl/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
     airflow._checked("PATCH", path, {"chosen_options": ["Wait"]})
-    assert airflow.wait_for_end("conversation_hitl", run_id) == "success"
+    airflow.require_success("conversation_hitl", run_id)
     emulator.tap(question.message_id, "Deploy")
     airflow.wait(lambda: told(emulator), "the person to be told", 120)
     assert chosen(airflow, run_id) == ["Wait"]
@@ -141,7 +139,7 @@ def test_airflows_own_question_answered_in_both_at_the_same_moment_has_one_answe
     emulator.tap(question.message_id, "Deploy")
     time.sleep(phone_is_ahead_seconds)
     in_airflow = airflow._request("PATCH", path, {"chosen_options": ["Wait"]}).status_code
-    assert airflow.wait_for_end("conversation_hitl", run_id) == "success"
+    airflow.require_success("conversation_hitl", run_id)
     if chosen(airflow, run_id) == ["Deploy"]:  # the phone was faster, and Airflow says so to the other one
         assert in_airflow in (400, 409)
         assert told(emulator) == told_before

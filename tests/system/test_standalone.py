@@ -18,7 +18,7 @@ def test_a_scheduled_run_sends_exactly_one_message(airflow, emulator):
     airflow.unpause("scheduled_message")
     (run_id,) = airflow.wait(lambda: airflow.run_ids("scheduled_message"), "a scheduled run")
 
-    assert airflow.wait_for_end("scheduled_message", run_id) == "success"
+    airflow.require_success("scheduled_message", run_id)
     ours = [sent for sent in emulator.sent if sent.body["text"]["body"] == f"Once, for {run_id}"]
     assert run_id.startswith("scheduled__")
     assert [sent.to for sent in ours] == ["4915123456789"]
