@@ -23,13 +23,9 @@ from airflow_provider_d360.store.configured import configured_store
 from airflow_provider_d360.transport.reachability import why_unserved
 from tests.web_servers import serving, untrusted_tls
 
+pytestmark = pytest.mark.usefixtures("client")
+
 TO = "+49 151 123456-89"
-
-
-@pytest.fixture(autouse=True)
-def context(monkeypatch):
-    """The command marks its process as a server's; that must not outlive a test."""
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")
 
 
 def run(capsys, *arguments):

@@ -13,24 +13,12 @@ import pytest
 from airflow_provider_d360 import cli
 from airflow_provider_d360.cli.stores import NO_STORE
 from airflow_provider_d360.cli.suppression import INVALID, WRONG_CALL
-from airflow_provider_d360.store import Scope, Store
+from airflow_provider_d360.store import Scope
 from airflow_provider_d360.store.opt_outs import Origin
 
+pytestmark = pytest.mark.usefixtures("client")
+
 NUMBER, OTHER = "4915112345678", "4930000000001"
-
-
-@pytest.fixture(autouse=True)
-def context(monkeypatch):
-    """The command marks its process as a server's; that must not outlive a test."""
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", f"{tmp_path}/store.sqlite")
-    store = Store(f"sqlite:///{tmp_path}/store.sqlite")
-    yield store
-    store.close()
 
 
 def run(capsys, *arguments):

@@ -12,22 +12,10 @@ import pytest
 from airflow_provider_d360 import cli
 from airflow_provider_d360.cli.stores import NO_STORE
 from airflow_provider_d360.cli.unknown import NOT_THERE
-from airflow_provider_d360.store import State, Store
+from airflow_provider_d360.store import State
 from tests.recorded import NUMBER, outside, record
 
-
-@pytest.fixture(autouse=True)
-def context(monkeypatch):
-    """The command marks its process as a server's; that must not outlive a test."""
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", f"{tmp_path}/store.sqlite")
-    store = Store(f"sqlite:///{tmp_path}/store.sqlite")
-    yield store
-    store.close()
+pytestmark = pytest.mark.usefixtures("client")
 
 
 @pytest.fixture
