@@ -1,4 +1,4 @@
-"""What a list of messages shows: filters from its address, and whose tab it is."""
+"""What a list of messages, alerts or questions shows: filters from its address, and whose tab it is."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _DEFAULT_DAYS = 7
 @dataclass(frozen=True, slots=True)
 class Filters:
     """
-    The filters of a list of messages.
+    The filters of a list of messages, alerts or questions.
 
     :param days: How far it goes back.
     :param dag: Part of a DAG's id.
     :param status: A status.
     :param source: ``task``, ``alert`` or ``hook``.
     :param recipient: The hash of a recipient.
-    :param of: Another list than that of all messages, as the path below our prefix: the alerts, or the tab of
-        a DAG, run or task.
+    :param of: Another list than that of all messages, as the path below our prefix: the alerts, the
+        questions, or the tab of a DAG, run or task.
     """
 
     days: int = _DEFAULT_DAYS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
@@ -12,7 +12,7 @@ from fastapi import Request, Response
 
 from airflow_provider_d360.pages.access import may_read_inbox, permitted
 from airflow_provider_d360.pages.addresses import dag_path_of, page_path, task_path_of
-from airflow_provider_d360.pages.filters import LONGEST_DAYS, PERIODS, instant, storable
+from airflow_provider_d360.pages.filters import LONGEST_DAYS, PERIODS, Filters, instant
 from airflow_provider_d360.pages.inbox import text_of
 from airflow_provider_d360.pages.lists import in_sequence, older
 from airflow_provider_d360.pages.navigation import QUESTIONS, around
@@ -22,8 +22,8 @@ from airflow_provider_d360.store import Store
 from airflow_provider_d360.store.question_lists import WAITING, QuestionSelection
 from airflow_provider_d360.store.question_rows import Question
 
+_PATH = "questions"
 _DAY_SECONDS = 86_400
-_DEFAULT_DAYS = 7
 _PAGE_ROWS = 100
 _MOST_PEOPLE = 5
 _SUGGESTIONS = 500
@@ -39,38 +39,6 @@ _ORDER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """
-    The filters of the list.
-
-    :param days: How far it goes back.
-    :param dag: Part of a DAG's id.
-    :param state: A state.
-    """
-
-    days: int = _DEFAULT_DAYS
-    dag: str = ""
-    state: str = ""
-
-    @classmethod
-    def read(cls, query: Mapping[str, str]) -> _Chosen:
-        """Read filters from an address. What makes no sense is left out."""
-        return cls(
-            days=next((days for days in PERIODS if str(days) == query.get("days")), _DEFAULT_DAYS),
-            dag=storable(query.get("dag", "").strip()),
-            state=storable(query.get("state", "")),
-        )
-
-    def path(self, before: float | None = None, **changes: str | int) -> str:
-        """Return the address of the list, with filters that differ."""
-        new = replace(self, **changes)  # type: ignore[arg-type]  # the fields are str and int
-        days = None if new.days == _DEFAULT_DAYS else new.days
-        return page_path(
-            "questions", query={"days": days, "dag": new.dag, "state": new.state, "before": before}
-        )
-
-
 def add_routes(pages: Pages) -> None:
     """
     Add the route.
@@ -80,19 +48,19 @@ def add_routes(pages: Pages) -> None:
 
     @pages.router.get("/questions")
     async def questions(request: Request, user: GetUserDep) -> Response:
-        chosen, before = _Chosen.read(request.query_params), instant(request.query_params.get("before"))
-        return await pages.show(lambda store: _list(store, chosen, before, user))
+        filters = replace(Filters.read(request.query_params), of=_PATH, source="", recipient="")
+        before = instant(request.query_params.get("before"))
+        return await pages.show(lambda store: _list(store, filters, before, user))
 
 
-def _list(store: Store, chosen: _Chosen, before: float | None, user: Any) -> Response:
+def _list(store: Store, filters: Filters, before: float | None, user: Any) -> Response:
     """Show the questions of the DAGs that the user may read."""
     now, lists = time.time(), store.question_lists
-    since = now - chosen.days * _DAY_SECONDS
+    since = now - filters.days * _DAY_SECONDS
     dag_ids = permitted(lists.dag_ids(since), user)
-    part = chosen.dag.lower()
-    selection = QuestionSelection(since, [dag_id for dag_id in dag_ids if part in dag_id.lower()])
+    selection = QuestionSelection(since, list(filters.selection(dag_ids).dag_ids or ()))
     counts = lists.counts(selection, now)
-    found = lists.recent(selection, now, state=chosen.state or None, before=before, limit=_PAGE_ROWS + 1)
+    found = lists.recent(selection, now, state=filters.status or None, before=before, limit=_PAGE_ROWS + 1)
     shown = found[:_PAGE_ROWS]
     texts = _texts(store, [question for _, question in shown]) if may_read_inbox(user) else None
     return render(
@@ -101,16 +69,17 @@ def _list(store: Store, chosen: _Chosen, before: float | None, user: Any) -> Res
         refresh=REFRESH_SECONDS if before is None else None,
         rows=[_row(state, question, texts, now) for state, question in shown],
         counts=in_sequence(counts, _ORDER),
-        chosen=asdict(chosen),
+        chosen={"days": filters.days, "dag": filters.dag, "status": filters.status},
+        is_filtered=filters.are_set,
         periods=PERIODS,
         longest=LONGEST_DAYS,
         suggestions=dag_ids[:_SUGGESTIONS],
-        nothing=_describe(chosen),
+        nothing=filters.describe("Nothing was asked"),
         first=before is None,
-        here=chosen.path(before),
-        form=page_path("questions"),
-        all=_Chosen().path(),
-        link=chosen.path,
+        here=filters.list_path(before),
+        form=page_path(_PATH),
+        all=Filters(of=filters.of).list_path(),
+        link=filters.list_path,
         older=older([question.asked_at for _, question in found], _PAGE_ROWS),
         now=now,
     )
@@ -157,12 +126,3 @@ def _texts(store: Store, questions: Sequence[Question]) -> dict[str, str]:
         for one in (question.outcome or {}).get("messages", ())
     ]
     return {message.message_id: text_of(message.content) for message in store.inbox.find(ids)}
-
-
-def _describe(chosen: _Chosen) -> str:
-    """Say what is filtered, for a list that shows nothing."""
-    parts = [
-        f"with the state {chosen.state!r}" if chosen.state else "",
-        f"by a Dag like {chosen.dag!r}" if chosen.dag else "",
-    ]
-    return f"Nothing was asked {' '.join(filter(None, parts))} in the {PERIODS[chosen.days]}."

@@ -90,7 +90,7 @@ def test_each_state_is_counted_and_can_be_chosen(visitor: Visitor, store: Store)
     page = visitor.get("/d360/questions")
     assert "4 All 1 Waiting 1 Expired 1 Answered 1 Settled elsewhere" in page.text
     for state, name in (("waiting", "deploy"), ("expired", "late"), ("settled elsewhere", "gone")):
-        rows = visitor.get(f"/d360/questions?state={quote(state)}")
+        rows = visitor.get(f"/d360/questions?status={quote(state)}")
         assert [one for one in ("deploy", "reload", "late", "gone") if f"/tasks/{one}" in rows.html] == [name]
 
 
@@ -132,12 +132,12 @@ def test_the_newest_come_first_and_older_ones_on_the_next_page(
 def test_an_empty_page_says_what_will_stand_here(visitor: Visitor) -> None:
     assert "No questions in the last 7 days" in visitor.get("/d360/questions").text
     assert "Nothing was asked with the state 'waiting' by a Dag like 'x' in the last day." in (
-        visitor.get("/d360/questions?state=waiting&dag=x&days=1").text
+        visitor.get("/d360/questions?status=waiting&dag=x&days=1").text
     )
 
 
 @pytest.mark.parametrize(
-    "query", ["days=x&before=nan&state=%00", "before=1e999&dag=%00", "%ff=%fe&state=%ff"]
+    "query", ["days=x&before=nan&status=%00", "before=1e999&dag=%00", "%ff=%fe&status=%ff"]
 )
 def test_nonsense_in_the_address_is_no_error(visitor: Visitor, store: Store, query: str) -> None:
     ask(store, "deploy")
@@ -148,7 +148,7 @@ def test_what_others_wrote_is_text_and_never_markup(visitor: Visitor, store: Sto
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
     ask(store, evil, {**CHOICE, "choices": [["yes", evil]]}, run_id=evil)
     answer(store, evil, "yes")
-    page = visitor.get(f"/d360/questions?dag={quote('shop')}&state={quote('answered')}")
+    page = visitor.get(f"/d360/questions?dag={quote('shop')}&status={quote('answered')}")
     assert "onerror=alert" in page.text
     assert_harmless(page)
-    assert_harmless(visitor.get(f"/d360/questions?state={quote(evil)}"))
+    assert_harmless(visitor.get(f"/d360/questions?status={quote(evil)}"))

@@ -210,7 +210,7 @@ PATHS = {
     "unknown": "UNKNOWN",
     "inbox": "/d360/inbox",
     "questions": "/d360/questions",
-    "no-questions": "/d360/questions?state=cancelled",
+    "no-questions": "/d360/questions?status=cancelled",
     "alerts": "/d360/alerts",
     "no-alerts": "/d360/alerts?dag=nothing",
     "campaigns": "/d360/campaigns",
