@@ -52,7 +52,10 @@ with DAG("conversation_reading", schedule=None):
     D360ReceiveMessagesOperator(task_id="receive", cursor="system", kinds=["text"])
 
 burst = Asset(
-    "whatsapp_burst", watchers=[AssetWatcher(name="inbox", trigger=D360InboxTrigger(cursor="burst"))]
+    "whatsapp_burst",
+    watchers=[AssetWatcher(name="inbox", trigger=D360InboxTrigger(cursor="burst", kinds=["text"]))],
 )
 with DAG("conversation_burst", schedule=[burst], max_active_runs=1):
-    D360ReceiveMessagesOperator(task_id="receive", cursor="burst", limit=100, with_numbers=True)
+    D360ReceiveMessagesOperator(
+        task_id="receive", cursor="burst", kinds=["text"], limit=100, with_numbers=True
+    )
