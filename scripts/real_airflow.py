@@ -14,9 +14,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import psutil
 import requests
@@ -158,8 +159,17 @@ class RealAirflow:
     def start_run(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Unpause a DAG, start a run of it, and return the id of the run."""
         self.unpause(dag_id)
-        answer = self.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf or {})})
-        return str(answer["dag_run_id"])
+        run_id = f"manual__{datetime.now(timezone.utc).isoformat()}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf or {})}
+
+        def started() -> bool:
+            response = self._request("POST", f"/dags/{dag_id}/dagRuns", body)
+            if not response.ok and response.status_code not in (409, 500):
+                self._fail("POST", f"/dags/{dag_id}/dagRuns", response)
+            return response.status_code != 500  # which Airflow says while its SQLite file is locked
+
+        self.wait(started, f"a run of {dag_id} to be made")
+        return run_id
 
     def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Clear a task with all its mapped instances, and what is upstream of it."""
@@ -295,10 +305,11 @@ class RealAirflow:
     def _checked(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         response = self._request(method, path, body)
         if not response.ok:
-            raise RealAirflowError(
-                f"{method} {path}: {response.status_code} {response.text}\n{self.log_tail()}"
-            )
+            self._fail(method, path, response)
         return response.json()
+
+    def _fail(self, method: str, path: str, response: requests.Response) -> NoReturn:
+        raise RealAirflowError(f"{self.log_tail()}\n{method} {path}: {response.status_code} {response.text}")
 
 
 def session_of(leader: int) -> list[psutil.Process]:
