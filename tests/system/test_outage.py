@@ -17,6 +17,8 @@ from airflow_provider_d360.emulator.server import connection_json
 from airflow_provider_d360.store import Store
 from scripts.ports import free_port
 from scripts.real_airflow import RealAirflow, session_of
+from tests.store.conftest import postgres  # noqa: F401
+from tests.system.test_attack import new_database
 
 NUMBER = "4915199988866"
 IS_WHOLE = os.environ.get("ATTACK") == "whole"
@@ -51,10 +53,12 @@ def service():
 
 
 @pytest.fixture(scope="module")
-def airflow(service):
+def airflow(service, postgres):  # noqa: F811
     connection = json.loads(connection_json(f"http://127.0.0.1:{service.port}", CLOUD_KEY, "cloud"))
     connection["extra"] |= {"webhook_username": "d360", "webhook_password": "secret", "max_attempts": 1}
     environment = {
+        # Thirty runs at once lock a SQLite file for so long that Airflow's own scheduler ends.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": new_database(postgres),
         "AIRFLOW_CONN_D360_DEFAULT": json.dumps(connection),
         "AIRFLOW__D360__ALERT_TO": NUMBER,
         "AIRFLOW__D360__ALERT_ON": "failed_runs,failed_tasks,recoveries",
