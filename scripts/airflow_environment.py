@@ -30,6 +30,7 @@ def server_environment(url: str, passwords: Path) -> dict[str, str]:
     return {
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__MAXIMUM_PAGE_LIMIT": "1000",  # or a run of more than 100 tasks would look shorter
         "AIRFLOW__API__PORT": url.rpartition(":")[2],
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
