@@ -147,6 +147,8 @@ def check_pattern(pattern: str) -> None:
         re.compile(pattern)
     except re.error as error:
         problem = f"The pattern is no regular expression: {error.msg} at position {error.pos}"
+    except OverflowError as error:
+        problem = f"The pattern is no regular expression: {error}"
     else:
         return
     raise ValueError(problem)

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Any, NamedTuple
 
-from airflow_provider_d360.api.inbound import LONGEST_MATCHED, Content, matches
+from airflow_provider_d360.api.inbound import LONGEST_MATCHED, Content
 from airflow_provider_d360.conversations.spec import Spec
 
 _LONGEST = 4096  # WhatsApp's own limit
@@ -51,7 +51,7 @@ def read_free(spec: Spec, content: Content) -> Reading:
 
 
 def _fits(pattern: str, written: str) -> bool:
-    return len(written) <= LONGEST_MATCHED and matches(rf"\A(?:{pattern})\Z", written)
+    return len(written) <= LONGEST_MATCHED and re.fullmatch(pattern, written, re.IGNORECASE) is not None
 
 
 def _number(written: str) -> Reading:

@@ -105,7 +105,9 @@ def test_an_empty_message_of_nobody_meets_only_filters_that_ask_for_nothing() ->
         assert not wanted.wants("text", Content(), None, (None, None))
 
 
-@pytest.mark.parametrize(("pattern", "said"), [("a" * 201, "201 characters"), ("[", "position 0")])
+@pytest.mark.parametrize(
+    ("pattern", "said"), [("a" * 201, "201 characters"), ("[", "position 0"), ("a{99999999999}", "too large")]
+)
 def test_a_pattern_that_is_none_is_an_error(pattern: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Filter(pattern=pattern)

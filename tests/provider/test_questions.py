@@ -339,6 +339,8 @@ def test_ten_thousand_messages_of_one_person_hide_nobody(emulator, store):
     [
         ({}, " any text ", "any text"),
         ({"pattern": r"[0-9]{5} \w+"}, "10115 Berlin", "10115 Berlin"),
+        ({"pattern": "(?i)later|tomorrow"}, "Tomorrow", "Tomorrow"),  # flags may stand at the start alone
+        ({"pattern": "(?x) later  # or never"}, "later", "later"),
         ({"answer": "number"}, "42", 42),
         ({"answer": "number"}, "-3,5", -3.5),
         ({"answer": "date"}, "2026-02-28", "2026-02-28"),
