@@ -65,13 +65,13 @@ class Filter:
 
     :param numbers: Our numbers, in digits, or their ids, to which the messages are sent.
     :param kinds: Types of messages: ``text``, ``image``, ``interactive``…
-    :param keywords: First words of texts, in whatever case.
+    :param keywords: First words of texts, in whatever case; each is one word without punctuation.
     :param pattern: A regular expression that is searched for in the first 1,000 characters of a text, in
         whatever case; at most 200 characters long.
     :param button_prefix: How the ids of buttons begin that were tapped.
     :param senders: Who may write: numbers in digits, or user ids.
-    :raises ValueError: The pattern is too long, or no regular expression; a list is none, or holds what no
-        message can meet.
+    :raises ValueError: The pattern is empty, too long, or no regular expression; the prefix is empty; a list is
+        none, or holds what no message can meet.
     """
 
     numbers: Sequence[str] = ()
@@ -86,8 +86,16 @@ class Filter:
             object.__setattr__(self, name, _words(name, getattr(self, name)))
         if not all(map(_digits, self.numbers)):
             raise ValueError("numbers holds a text without digits")
+        for word in self.keywords:
+            if keyword_of(word) != word.casefold():
+                raise ValueError(
+                    f"keywords holds {word!r}, but a text begins with one word, without punctuation. For "
+                    "anything else there is pattern."
+                )
         if self.pattern is not None:
             check_pattern(self.pattern)
+        if self.button_prefix == "":
+            raise ValueError("button_prefix is empty, and would hold for every message: leave it out")
 
     def wants(
         self,
@@ -139,8 +147,10 @@ def check_pattern(pattern: str) -> None:
     Check a regular expression.
 
     :param pattern: The expression.
-    :raises ValueError: It is longer than 200 characters, or none.
+    :raises ValueError: It is empty, longer than 200 characters, or none.
     """
+    if not pattern:
+        raise ValueError("The pattern is empty: leave it out")
     if len(pattern) > _LONGEST_PATTERN:
         raise ValueError(f"The pattern has {len(pattern)} characters, and can have {_LONGEST_PATTERN}")
     try:

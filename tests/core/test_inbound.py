@@ -115,7 +115,18 @@ def test_a_pattern_that_is_none_is_an_error(pattern: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"kinds": "text"}, {"keywords": [None]}, {"keywords": [" "]}, {"numbers": None}, {"numbers": ["abc"]}],
+    [
+        {"kinds": "text"},
+        {"keywords": [None]},
+        {"keywords": [" "]},
+        {"keywords": ["deploy", "new order"]},
+        {"keywords": ["/status"]},
+        {"keywords": ["👍"]},
+        {"numbers": None},
+        {"numbers": ["abc"]},
+        {"button_prefix": ""},
+        {"pattern": ""},
+    ],
 )
 def test_a_filter_that_no_message_can_meet_is_an_error(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
