@@ -70,8 +70,8 @@ class Filter:
         whatever case; at most 200 characters long.
     :param button_prefix: How the ids of buttons begin that were tapped.
     :param senders: Who may write: numbers in digits, or user ids.
-    :raises ValueError: The pattern is empty, too long, or no regular expression; the prefix is empty; a list is
-        none, or holds what no message can meet.
+    :raises ValueError: The pattern is empty, too long, or no regular expression; the prefix is empty; a list
+        is none, or holds what no message can meet.
     """
 
     numbers: Sequence[str] = ()
