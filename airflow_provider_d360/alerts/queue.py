@@ -31,6 +31,7 @@ STORE_SECONDS = 2.0
 REGISTER_SECONDS = 10.0  # when hundreds of tasks fail at once, each waits for its turn at the store …
 _SLICE_SECONDS = 0.1  # … and a machine that is too busy to let this process run is no store that hangs
 _LONGEST_SECONDS = 90.0
+_IN_FLIGHT_SECONDS = 3.0  # during an outage, an attempt to tell of the problem fails in less
 
 
 class QueueUnavailableError(Exception):
@@ -94,6 +95,9 @@ def register_recovery(content: AlertContent, conn_id: str, options: Options, at:
     """
     Write an alert about the end of a problem down; return None if nobody was told of a problem.
 
+    What is being sent about the problem at this moment may fail, and would then go out after its end: that is
+    waited for, three seconds at most.
+
     :param content: The alert about the success.
     :param conn_id: The Airflow connection that it is sent through.
     :param options: How.
@@ -120,11 +124,14 @@ def register_recovery(content: AlertContent, conn_id: str, options: Options, at:
         return replace(content, alert=recovered(content.alert, ended.since, ended.held)).to_json()
 
     subject = groups.subject(content.alert)
-    return use(
-        lambda store: store.alerts.recover(subject, due, tell, time.time(), _facts(content, ended=True)),
-        REGISTER_SECONDS,
-        patient=True,
-    )
+
+    def recover(store: Store) -> DueAlert | None:
+        ends = time.monotonic() + _IN_FLIGHT_SECONDS
+        while store.alerts.is_being_sent(subject, time.time()) and time.monotonic() < ends:
+            time.sleep(_SLICE_SECONDS)
+        return store.alerts.recover(subject, due, tell, time.time(), _facts(content, ended=True))
+
+    return use(recover, REGISTER_SECONDS, patient=True)
 
 
 def _facts(content: AlertContent, *, ended: bool = False) -> AlertFacts:

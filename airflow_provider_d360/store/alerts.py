@@ -77,6 +77,18 @@ class Alerts:
 
         return self._database.write(work)
 
+    def is_being_sent(self, subject: str, now: float) -> bool:
+        """
+        Return whether somebody sends an alert about a subject at this moment.
+
+        :param subject: What has a problem.
+        :param now: The time, in Unix seconds.
+        """
+        leaders = select(GROUPS.c.leader).where(GROUPS.c.subject == subject)
+        is_about = (DUE.c.subject == subject) | DUE.c.id.in_(leaders)
+        query = select(func.count()).select_from(DUE).where(is_about, due.is_claimed(now))
+        return bool(self._database.read(lambda connection: connection.execute(query).scalar()))
+
     def take(
         self, claim: str, now: float, but_not: Collection[str] = (), id: str | None = None
     ) -> DueAlert | None:

@@ -121,10 +121,15 @@ def is_due(now: float) -> ColumnElement[bool]:
 
     :param now: The time, in Unix seconds.
     """
-    return (DUE.c.due_at <= now) & (DUE.c.expires_at > now) & ~_is_claimed(now)
+    return (DUE.c.due_at <= now) & (DUE.c.expires_at > now) & ~is_claimed(now)
 
 
-def _is_claimed(now: float) -> ColumnElement[bool]:
+def is_claimed(now: float) -> ColumnElement[bool]:
+    """
+    Return the condition of rows that somebody sends at this moment.
+
+    :param now: The time, in Unix seconds.
+    """
     return (DUE.c.claimed_until > now) & (DUE.c.claimed_until <= now + CLAIM_SECONDS)
 
 
@@ -159,7 +164,7 @@ def delete_unsent(connection: Connection, condition: ColumnElement[bool], now: f
     :param condition: Which ones.
     :param now: The time, in Unix seconds.
     """
-    query = select(DUE.c.id).where(condition, ~_is_claimed(now)).with_for_update(skip_locked=True)
+    query = select(DUE.c.id).where(condition, ~is_claimed(now)).with_for_update(skip_locked=True)
     ids = set(connection.execute(query).scalars())
     connection.execute(delete(DUE).where(DUE.c.id.in_(ids)))
     return ids

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from datetime import timedelta
@@ -206,6 +207,21 @@ def test_what_recovers_during_the_outage_is_not_told_at_all(d360_emulator, open_
         D360Notifier(to=TO)(of_a_task())
     D360Notifier(to=TO, only_after_failure=True)(of_a_task("run_B", state="success", error=None))
     clock(60)
+    assert deliver(open_store) == (0, 0, 0)
+    assert d360_emulator.sent == []
+
+
+def test_what_is_just_being_tried_again_when_it_recovers_is_not_told_either(d360_emulator, open_store, clock):
+    d360_emulator.fail_next(faults.too_many_requests(retry_after=30))
+    with pytest.raises(D360Error):
+        D360Notifier(to=TO)(of_a_task())
+    clock(60)
+    with closing(open_store()) as store:
+        tried = store.alerts.take("another process", time.time())
+        giving_up = threading.Timer(0.5, store.alerts.postpone, (tried, time.time(), tried.content))
+        giving_up.start()
+        D360Notifier(to=TO, only_after_failure=True)(of_a_task("run_B", state="success", error=None))
+        giving_up.join()
     assert deliver(open_store) == (0, 0, 0)
     assert d360_emulator.sent == []
 
