@@ -11,7 +11,7 @@ READY = $(VENV)/.ready-$(AIRFLOW)
 KILLS = $(addprefix tests/system/test_,attack.py killed_worker.py outage.py campaign_kills.py \
   campaign_on_celery.py conversation_kills.py)
 # On another version of Airflow than the newest: what differs there.
-DIFFERENT-3.1 = tests/system/test_conversations.py
+DIFFERENT-3.1 = $(addprefix tests/system/test_,conversations.py alerting.py outage.py)
 DIFFERENT-3.2 = tests/system/test_conversations.py
 DIFFERENT-3.4 = $(addprefix tests/system/test_,alerting.py callbacks.py connection_form.py waiting.py conversations.py)
 DIFFERENT = $(or $(DIFFERENT-$(AIRFLOW)),$(DIFFERENT-3.4))
