@@ -2,11 +2,12 @@
 What a campaign costs: CPU time for each message, beside bare aiohttp and a loop over `requests.Session`.
 
 One process sends over TLS to a server in another one, which responds after 150 ms. The campaign has its
-ledger, its rate limit and its heartbeat, on SQLite and on PostgreSQL, while a third process writes a status
-for each message into the same store; its peers have nothing of it. Then it sends as fast as it can. Before
-that, planning is timed, with its memory. ::
+ledger, its rate limit and its heartbeat, on SQLite and on PostgreSQL; its peers have nothing of it. Beside
+both, a third process writes a status for each message into the same store. They take turns, and the median
+ratio counts. Then the campaign is sent as fast as it can be. Before that, planning is timed, with its
+memory. ::
 
-    python -m benchmarks.campaign                            # a minute or two
+    python -m benchmarks.campaign                            # four minutes
     python -m benchmarks.campaign --rows 1000000             # the time and the memory of planning a million
     python -m benchmarks.campaign --profile sqlite           # where the time of sending goes
 """
@@ -20,6 +21,7 @@ import gc
 import os
 import pstats
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 LATENCY_SECONDS = 0.15
 GOAL_RATIO = 1.6
 GOAL_PER_SECOND = 2000
-LIMITED_PER_SECOND = 1112.0  # of which a tenth is left to incoming messages
+LIMITED_PER_SECOND = 1172.0  # that is 1,004: a tenth is left to incoming messages, and 5 % to late ones
 UNLIMITED_PER_SECOND = 8000.0
 AT_ONCE = 150
 STORES = ("sqlite", "postgresql")
@@ -74,14 +76,19 @@ def main() -> int:
         for kind in STORES if options.profile is None else (options.profile,):
             with store_of(kind, folder) as (store, place):
                 plan(store, kind, options.rows)
-                bare = asyncio.run(aiohttp_loop(url, options.messages))
-                print(f"bare aiohttp, {AT_ONCE} at once: {bare:.3f} ms CPU a message")
+                bares, costs = [], []
                 with statuses(place):
-                    cost, _ = run(store, kind, options, LIMITED_PER_SECOND)
+                    for number in range(options.rounds):
+                        bares.append(asyncio.run(aiohttp_loop(url, options.messages)))
+                        print(f"bare aiohttp, {AT_ONCE} at once: {bares[-1]:.3f} ms CPU a message")
+                        cost, _ = run(store, kind, options, LIMITED_PER_SECOND + number)
+                        costs.append(cost)
                 _, rate = run(store, kind, options, UNLIMITED_PER_SECOND)
-                ratios.append(cost / bare)
+                ratio = statistics.median(cost / bare for cost, bare in zip(costs, bares, strict=True))
+                ratios.append(ratio)
                 rates.append(rate)
-                print(f"{kind}: {cost / bare:.2f} times bare aiohttp, {cost / plain:.2f} times requests")
+                to_requests = statistics.median(costs) / plain
+                print(f"{kind}: {ratio:.2f} times bare aiohttp, {to_requests:.2f} times requests")
     met = max(ratios) <= GOAL_RATIO and min(rates) >= GOAL_PER_SECOND
     goals = f"At most {GOAL_RATIO} times bare aiohttp, {GOAL_PER_SECOND} a second without a limit"
     print(f"\n{goals}: {'met' if met else 'MISSED'}")
@@ -94,6 +101,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--messages", type=int, default=5000)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=50_000, help="how many rows are planned")
     parser.add_argument("--profile", choices=STORES, help="print where the time of sending goes")
     return parser.parse_args()
@@ -159,7 +167,8 @@ def run(store: Store, kind: str, options: argparse.Namespace, per_second: float)
     transport.settings = replace(transport.settings, messages_per_second=per_second)
 
     async def go() -> None:
-        await CampaignSender(store, transport, campaign, Terms(Part(campaign.key), batch=1000)).run()
+        batch = 1000 if per_second < GOAL_PER_SECOND else 2000
+        await CampaignSender(store, transport, campaign, Terms(Part(campaign.key), batch)).run()
         await transport.aclose()
 
     gc.freeze()  # as campaigns/running.py does

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from airflow_provider_d360.api.endpoints.messages import Sent
 
 _LONGEST_REASON = 200
-_FIRST_OUTAGE_SECONDS = 1.0
-_LONGEST_OUTAGE_SECONDS = 60.0
 _STATES = {
     Kind.SLOW_DOWN: RowState.POSTPONED,
     Kind.LATER: RowState.POSTPONED,
@@ -68,12 +66,3 @@ def released(row: DueRow) -> Outcome:
     """
     state = RowState.POSTPONED if row.attempts else RowState.PLANNED
     return Outcome(row.number, state, attempts=row.attempts)
-
-
-def outage_seconds(outages: int) -> float:
-    """
-    Return how long to wait while the service is away.
-
-    :param outages: How many messages in a row found it away.
-    """
-    return min(_FIRST_OUTAGE_SECONDS * 2.0 ** max(0, outages - 1), _LONGEST_OUTAGE_SECONDS)

@@ -21,12 +21,8 @@ from airflow_provider_d360.api.errors import Condition, D360Error, D360Unavailab
 from airflow_provider_d360.campaigns.calls import CallMaker
 from airflow_provider_d360.campaigns.control import LONGEST_HELD_SECONDS, MOST_HELD, Watch
 from airflow_provider_d360.campaigns.due import Schedule
-from airflow_provider_d360.campaigns.outcomes import (
-    outage_seconds,
-    outcome_of_error,
-    outcome_of_sent,
-    released,
-)
+from airflow_provider_d360.campaigns.outages import Outages
+from airflow_provider_d360.campaigns.outcomes import outcome_of_error, outcome_of_sent, released
 from airflow_provider_d360.campaigns.pace import Pace
 from airflow_provider_d360.campaigns.planning import may_be_marketing
 from airflow_provider_d360.campaigns.progress import Progress
@@ -45,13 +41,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_MOST_AT_ONCE = 400
+_FIRST_AT_ONCE = 50  # each response allows one more: hundreds of TLS handshakes at once would delay all
+_MOST_AT_ONCE = 600
 _PROGRESS_SECONDS = 5.0
 _LEASE_MARGIN_SECONDS = 10.0
 _POLL_SECONDS = 0.5
 _SHORTEST_POLL_SECONDS = 0.05
 _SHORT_WAIT_SECONDS = 30.0  # what is due sooner is waited for in the worker
-_MOST_OUTAGES = 8
 
 
 class CampaignSender:
@@ -74,12 +70,14 @@ class CampaignSender:
         self._rules = StopRules()
         self._queue: deque[DueRow] = deque()
         self._posting: set[asyncio.Task[None]] = set()
+        self._most_at_once = _FIRST_AT_ONCE
         self._responded = asyncio.Event()
         self._failure: Exception | None = None
         self._stop_reason: str | None = None
-        self._outages = 0
-        self._not_before = 0.0  # on the monotonic clock, while the service is away
+        self._outages = Outages()
+        self._claiming: asyncio.Task[None] | None = None
         self._after = -1
+        self._is_at_end = False  # no row after that one is due
 
     async def run(self) -> Ended:
         """
@@ -90,7 +88,8 @@ class CampaignSender:
         """
         lease = await self._take()
         self._watch = Watch(self._store, self._campaign, lease, self._pace)
-        self._progress = Progress(await asyncio.to_thread(self._counts), time.monotonic())
+        counts = await asyncio.to_thread(self._store.campaign_results.counts, self._campaign.key)
+        self._progress = Progress(counts, time.monotonic())
         self._results = ResultWriter(self._store, lease, self._progress)
         background = [
             asyncio.create_task(self._guarded(work))
@@ -130,16 +129,19 @@ class CampaignSender:
         while True:
             if ended := self._ended():
                 return ended
-            if not self._queue:
-                if not await self._has_room():
-                    continue
-                if not await self._claim(lease) and (ended := await self._idle(lease)):
-                    return ended
-                continue
-            if not await self._may_post():
-                continue
-            row = self._queue.popleft()
-            task = asyncio.create_task(self._post(lease, row))
+            self._claim_ahead(lease)
+            if self._queue:
+                await self._post_next(lease)
+            elif self._claiming is not None:
+                await asyncio.wait([self._claiming])
+            elif not self._is_at_end:
+                await self._wait_for_room()
+            elif ended := await self._idle(lease):
+                return ended
+
+    async def _post_next(self, lease: Lease) -> None:
+        if await self._may_post():
+            task = asyncio.create_task(self._post(lease, self._queue.popleft()))
             self._posting.add(task)
             task.add_done_callback(self._note_response)
 
@@ -171,26 +173,32 @@ class CampaignSender:
         """How many more rows may be *intended*: no more than a batch is unknown after a kill."""
         return self._terms.batch - len(self._queue) - len(self._posting) - self._results.pending
 
-    async def _has_room(self) -> bool:
-        """Wait for room if there is none, and return whether there was."""
-        if self._room > 0:
-            return True
+    async def _wait_for_room(self) -> None:
         if self._posting:
             await self._wait_for_response()
         await self._results.flush()
         if self._room <= 0 and not self._posting:  # the store is away
             await asyncio.sleep(_POLL_SECONDS)
-        return False
 
-    async def _claim(self, lease: Lease) -> bool:
-        """Claim the next rows, and take those out who opted out meanwhile; return whether there were any."""
+    def _claim_ahead(self, lease: Lease) -> None:
+        """Claim the next rows while there are some to send: turns that pass meanwhile would be lost."""
+        if self._claiming is not None and self._claiming.done():
+            self._claiming.result()
+            self._claiming = None
+        least = max(1, self._terms.batch // 2) if self._queue else 1
+        if self._claiming is None and not self._is_at_end and self._room >= least:
+            self._claiming = asyncio.create_task(self._claim(lease))
+
+    async def _claim(self, lease: Lease) -> None:
+        """Claim the next rows."""
         limit = max(1, min(self._room, round(self._pace.per_second)))
         now = time.time()
         rows = await self._in_store(
             self._store.campaign_senders.claim, lease, self._after, limit, now, self._schedule.open_zones(now)
         )
         if not rows:
-            return False
+            self._is_at_end = True
+            return
         self._after = rows[-1].number
         suppressed = await self._in_store(
             self._store.suppressions.find_persons,
@@ -205,7 +213,6 @@ class CampaignSender:
                 )
             else:
                 self._queue.append(row)
-        return True
 
     async def _idle(self, lease: Lease) -> Ended | None:
         """There is nothing to claim: wait for what is being sent, or for what is due soon, or end."""
@@ -213,7 +220,7 @@ class CampaignSender:
             await self._wait_for_response()
             return None
         await self._results.flush()
-        self._after = -1
+        self._after, self._is_at_end = -1, False
         left = await self._in_store(self._store.campaign_senders.next_due, lease)
         now = time.time()
         at = self._schedule.next_due(left, now)
@@ -225,10 +232,10 @@ class CampaignSender:
         return None
 
     async def _may_post(self) -> bool:
-        if len(self._posting) >= _MOST_AT_ONCE:
+        if len(self._posting) >= self._most_at_once:
             await self._wait_for_response()
             return False
-        if not self._watch.is_fresh or time.monotonic() < self._not_before:
+        if not self._watch.is_fresh or time.monotonic() < self._outages.ends:
             await asyncio.sleep(_SHORTEST_POLL_SECONDS)
             return False
         try:
@@ -247,7 +254,7 @@ class CampaignSender:
             kind, outcome = Kind.UNKNOWN, Outcome(row.number, RowState.UNKNOWN, reason=type(error).__name__)
         self._results.note(outcome)
         if kind is Kind.ACCEPTED:
-            self._outages = 0
+            self._outages.forget()
         if kind is Kind.HELD and outcome.message_id is not None:
             self._watch.held[outcome.message_id] = time.time()
         reason = self._rules.record(kind)
@@ -276,6 +283,7 @@ class CampaignSender:
 
     def _note_response(self, task: asyncio.Task[None]) -> None:
         self._posting.discard(task)
+        self._most_at_once = min(self._most_at_once + 1, _MOST_AT_ONCE)
         self._responded.set()
 
     async def _wait_for_response(self) -> None:
@@ -285,14 +293,10 @@ class CampaignSender:
             await asyncio.wait_for(self._responded.wait(), _POLL_SECONDS)
 
     def _note_outage(self, problem: D360Error) -> None:
-        if time.monotonic() < self._not_before:
-            return  # of the same outage
-        self._outages += 1
-        if self._outages > _MOST_OUTAGES:
+        if wait := self._outages.record(time.monotonic()):
+            log.warning("%s Waiting %.0f s.", problem, wait)
+        if self._outages.are_too_many:
             self._failure = problem
-        wait = outage_seconds(self._outages)
-        log.warning("%s Waiting %.0f s.", problem, wait)
-        self._not_before = time.monotonic() + wait
 
     async def _stop(self, reason: str) -> None:
         """Stop the campaign for all who send it, by a rule."""
@@ -334,11 +338,10 @@ class CampaignSender:
             task.cancel()  # its row is intended, and becomes unknown
         await asyncio.gather(*self._posting, return_exceptions=True)
         await self._pace.close()
+        if self._claiming is not None:
+            await asyncio.gather(self._claiming, return_exceptions=True)
         for row in self._queue:
             self._results.note(released(row))
         self._queue.clear()
         await self._results.close()
         log.info("Campaign %s: %s", self._campaign.id, self._progress.line(time.monotonic()))
-
-    def _counts(self) -> dict[RowState, int]:
-        return self._store.campaign_results.counts(self._campaign.key)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_FLUSH_SECONDS = 0.1
+_FLUSH_SECONDS = 0.25
 _POLL_SECONDS = 0.5
 STORE_AWAY_SECONDS = 120.0  # after that, the task fails
 _METRICS = {
@@ -34,7 +34,7 @@ _METRICS = {
 
 class ResultWriter:
     """
-    Collects outcomes, and writes them each tenth of a second in one transaction.
+    Collects outcomes, and writes them four times a second, in one transaction each.
 
     :param store: The store.
     :param lease: The lease under which the rows were claimed.

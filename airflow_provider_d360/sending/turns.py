@@ -41,7 +41,8 @@ class Turns:
 
         :param lease: What the store gave.
         """
-        self._turns += (Turn(moment, moment + lease.lateness_seconds) for moment in lease.moments)
+        turns = [Turn(moment, moment + lease.lateness_seconds) for moment in lease.moments]
+        self._turns = deque(sorted([*self._turns, *turns]))  # a lease can begin before the last one ends
         self._retry_at = 0.0 if lease.moments else lease.free_at - _AHEAD_SECONDS
 
     def take(self, now: float) -> Turn | None:

@@ -51,10 +51,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_AGENT = f"airflow-provider-d360/{__version__}"
 _CONNECT_SECONDS = 10.0
 _LARGEST_RESPONSE = 16 * 1024 * 1024
 _AT_ONCE = 8
-_MOST_CONNECTIONS = 500  # a campaign has so many requests under way
+_MOST_CONNECTIONS = 700  # a campaign has so many requests under way
 
 
 class Transport:
@@ -185,8 +186,7 @@ class Transport:
         return min(seconds, self.settings.timeout_seconds) if call.sink else seconds
 
     def _headers(self, request: Request) -> dict[str, str]:
-        agent = f"airflow-provider-d360/{__version__}"
-        return {**request.headers, "User-Agent": agent, "D360-API-KEY": self.settings.api_key}
+        return {**request.headers, "User-Agent": _AGENT, "D360-API-KEY": self.settings.api_key}
 
     def _exchange(self, exchange: Exchange[Any]) -> Response:
         import requests

@@ -22,7 +22,7 @@ from airflow_provider_d360.campaigns.audience import InvalidRowError, RowReader
 from airflow_provider_d360.campaigns.calls import CallMaker
 from airflow_provider_d360.campaigns.due import Schedule
 from airflow_provider_d360.campaigns.filling import columns_of, fill, has_plain_columns_only
-from airflow_provider_d360.campaigns.outcomes import outage_seconds
+from airflow_provider_d360.campaigns.outages import Outages
 from airflow_provider_d360.campaigns.plan import country_of
 from airflow_provider_d360.campaigns.progress import Progress, format_seconds
 from airflow_provider_d360.campaigns.thresholds import Figures, State, Thresholds, figures
@@ -279,7 +279,18 @@ def test_what_is_no_fault_of_the_message_stops_nothing(kind):
 
 
 def test_the_service_is_given_more_time_each_time():
-    assert [outage_seconds(number) for number in (1, 2, 3, 20)] == [1, 2, 4, 60]
+    outages = Outages()
+    waits = []
+    while not outages.are_too_many:
+        waits.append(outages.record(outages.ends))
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_messages_of_one_outage_count_once_and_an_accepted_one_ends_it():
+    outages = Outages()
+    assert (outages.record(100.0), outages.record(100.5), outages.record(101.0)) == (1, 0, 2)
+    outages.forget()
+    assert outages.record(200.0) == 1
 
 
 # Figures

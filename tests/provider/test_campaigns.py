@@ -522,6 +522,22 @@ def test_a_campaign_is_paused_and_resumed_while_it_runs(emulator, monkeypatch):
     assert got(emulator) == expected(people(300))
 
 
+def test_the_next_rows_are_claimed_while_there_are_still_some_to_send(emulator, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_D360_DEFAULT", emulator.connection(messages_per_second=20))
+    claim, sent_before = CampaignSenders.claim, []
+
+    def noted(self, *args):
+        sent_before.append(len(emulator.sent))
+        return claim(self, *args)
+
+    monkeypatch.setattr(CampaignSenders, "claim", noted)
+    plan(people(30))
+    send(batch=20)
+    assert sent_before[0] == 0
+    assert sent_before[1] < 18  # which were claimed at first
+    assert got(emulator) == expected(people(30))
+
+
 def test_after_held_messages_the_task_waits_for_a_verdict(emulator):
     plan(people(400))
     emulator.hold_template("promo", after=10)

@@ -30,6 +30,14 @@ def test_a_moment_that_has_passed_is_lost():
     assert turn.at == 1.2
 
 
+def test_no_moment_is_lost_where_two_leases_overlap():
+    turns = Turns()
+    turns.add(lease(1.0, 1.2, 1.4))
+    turns.add(lease(1.1, 1.3))
+    taken = [turns.take(now) for now in (1.0, 1.1, 1.2, 1.3, 1.4)]
+    assert [turn and turn.at for turn in taken] == [1.0, 1.1, 1.2, 1.3, 1.4]
+
+
 def test_the_next_lease_is_fetched_before_the_last_moment():
     turns = Turns()
     assert turns.lease_at(5.0) == 5.0
