@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,34 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Name an empty database; for a test that is given its store, one whose tables are there already."""
+    is_opened = "store" in request.fixturenames
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/store.sqlite"
+        file = tmp_path / "store.sqlite"
+        if is_opened:
+            shutil.copy(request.getfixturevalue("opened_file"), file)
+        yield f"sqlite:///{file}"
+        return
     server: Postgres = request.getfixturevalue("postgres")
-    return server.new_schema()
+    if is_opened:
+        with server.used_schema(open_once) as schema:
+            yield schema
+    else:
+        yield server.new_schema()
+
+
+@pytest.fixture(scope="session")
+def opened_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a SQLite file with the tables of a store: to make them takes longer than most tests."""
+    file = tmp_path_factory.mktemp("opened") / "store.sqlite"
+    open_once(f"sqlite:///{file}")
+    return file
+
+
+def open_once(url: str) -> None:
+    with closing(Store(url)) as store:
+        store._database.read(lambda connection: None)
 
 
 @pytest.fixture

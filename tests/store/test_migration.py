@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -110,11 +110,18 @@ def test_a_migration_gives_up_behind_somebody_who_reads_the_tables_for_hours(pos
     engine.dispose()
 
 
-def test_old_rows_are_found_by_task_and_masked_recipient_and_by_nothing_less(url, store):
+@pytest.fixture
+def migrated(url) -> Iterator[Store]:
+    """Open a store that has nothing yet; what a test writes before its first use is from older code."""
+    with closing(Store(url)) as store:
+        yield store
+
+
+def test_old_rows_are_found_by_task_and_masked_recipient_and_by_nothing_less(url, migrated):
     row = old_code.outbox_row(1, dag_id="dag", run_id="run", task_id="task", map_index=3, recipient="49…78")
     old_code.fill(url, [row])
     sender = OldSender("dag", "run", "task", 3, "49…78")
-    [found] = store.ledger.entries("scope", sender)
+    [found] = migrated.ledger.entries("scope", sender)
     assert (found.message_id, found.state, found.scope, found.content) == (
         "wamid.1",
         State.ACCEPTED,
@@ -124,37 +131,37 @@ def test_old_rows_are_found_by_task_and_masked_recipient_and_by_nothing_less(url
     for other in (("x", "run", "task", 3, "49…78"), ("dag", "x", "task", 3, "49…78"),
                   ("dag", "run", "x", 3, "49…78"), ("dag", "run", "task", 4, "49…78"),
                   ("dag", "run", "task", 3, "49…79")):  # fmt: skip
-        assert store.ledger.entries("scope", OldSender(*other)) == []
-    assert store.ledger.entries("scope") == []
+        assert migrated.ledger.entries("scope", OldSender(*other)) == []
+    assert migrated.ledger.entries("scope") == []
 
 
-def test_an_old_row_that_was_claimed_belongs_to_its_scope_from_then_on(url, store):
+def test_an_old_row_that_was_claimed_belongs_to_its_scope_from_then_on(url, migrated):
     row = old_code.outbox_row(1, dag_id="dag", run_id="run", task_id="task", map_index=3, recipient="49…78")
     old_code.fill(url, [row])
     sender = OldSender("dag", "run", "task", 3, "49…78")
-    store.ledger.change("scope", lambda entries: (None, entries), sender)
-    assert [entry.message_id for entry in store.ledger.entries("scope")] == ["wamid.1"]
-    assert store.ledger.entries("other", sender) == []
+    migrated.ledger.change("scope", lambda entries: (None, entries), sender)
+    assert [entry.message_id for entry in migrated.ledger.entries("scope")] == ["wamid.1"]
+    assert migrated.ledger.entries("other", sender) == []
 
 
-def test_a_status_of_an_old_message_says_that_it_failed(url, store):
+def test_a_status_of_an_old_message_says_that_it_failed(url, migrated):
     row = old_code.outbox_row(1, dag_id="dag", run_id="run", task_id="task", map_index=3, recipient="49…78")
     old_code.fill(url, [row], ["failed"])
-    [found] = store.ledger.entries("scope", OldSender("dag", "run", "task", 3, "49…78"))
+    [found] = migrated.ledger.entries("scope", OldSender("dag", "run", "task", 3, "49…78"))
     assert found.failed
 
 
-def test_old_rows_have_different_ids_that_say_nothing(url, store):
+def test_old_rows_have_different_ids_that_say_nothing(url, migrated):
     old_code.fill(url, [old_code.outbox_row(number) for number in range(100)])
-    ids = store._database.read(lambda c: c.execute(select(LEDGER.c.id)).scalars().all())
+    ids = migrated._database.read(lambda c: c.execute(select(LEDGER.c.id)).scalars().all())
     assert len(set(ids)) == 100
     assert {len(name) for name in ids} == {32}
     assert all(set(name) <= set("0123456789abcdef") for name in ids)
 
 
-def test_a_store_that_lost_its_version_keeps_all_it_has(url, store):
+def test_a_store_that_lost_its_version_keeps_all_it_has(url, migrated):
     old_code.fill(url, [old_code.outbox_row(number) for number in range(100)], ["sent"])
-    secret = store.ledger.hash("x")
+    secret = migrated.ledger.hash("x")
     old_code.execute(url, "DROP TABLE d360_schema")
     with closing(Store(url)) as again:
         assert again.count() == counts(statuses=100, ledger=100)
@@ -163,9 +170,9 @@ def test_a_store_that_lost_its_version_keeps_all_it_has(url, store):
         assert {"d360_outbox", "d360_statuses"}.isdisjoint(tables)
 
 
-def test_statuses_that_an_old_process_wrote_after_the_version_was_lost_are_kept(url, store):
+def test_statuses_that_an_old_process_wrote_after_the_version_was_lost_are_kept(url, migrated):
     old_code.fill(url, [old_code.outbox_row(1)], ["sent"])
-    store.count()
+    migrated.count()
     old_code.execute(url, "DROP TABLE d360_schema")
     old_code.fill(url, [old_code.outbox_row(number) for number in (2, 3)], ["sent"])
     with closing(Store(url)) as again:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -102,6 +103,10 @@ def senders(campaign: Campaign) -> int:
     return len(campaign.store._database.read(lambda connection: connection.execute(query).all()))
 
 
+def is_sending(campaign: Campaign, workers: Workers, before: int) -> bool:
+    return len(campaign.emulator.sent) > before and bool(workers.supervisors)
+
+
 def test_everybody_gets_one_message_though_task_supervisor_and_worker_are_killed(campaign, postgres, capsys):  # noqa: F811
     with airflow_with_celery(campaign, new_database(postgres)) as airflow:
         workers = Workers(airflow)
@@ -109,12 +114,8 @@ def test_everybody_gets_one_message_though_task_supervisor_and_worker_are_killed
         airflow.wait(lambda: senders(campaign) == SHARDS and len(campaign.emulator.sent) > 40, "all shards")
         kills: Counter[str] = Counter()
         for victim in itertools.islice(itertools.cycle(VICTIMS), KILLS):
-            before = len(campaign.emulator.sent)
-            airflow.wait(
-                lambda before=before: len(campaign.emulator.sent) > before and workers.supervisors,
-                "the next message",
-                RUN_SECONDS,
-            )
+            goes_on = partial(is_sending, campaign, workers, len(campaign.emulator.sent))
+            airflow.wait(goes_on, "the next message", RUN_SECONDS)
             time.sleep(random.uniform(0, 1))  # noqa: S311 - chance, not secrecy
             if len(campaign.emulator.sent) > 0.9 * PEOPLE:
                 break
