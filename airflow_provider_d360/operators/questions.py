@@ -19,6 +19,7 @@ from airflow_provider_d360.tasks.arguments import (
     read_count,
     read_flag,
     read_seconds,
+    read_several_seconds,
     read_text,
 )
 from airflow_provider_d360.tasks.failures import fail_at_once, log_problem
@@ -50,8 +51,7 @@ class D360AskOperator(D360Operator):
     The question is sent once to each person, over retries and killed workers. What counts is a tap on a
     button of *this* question by the person whom it was sent to, or a message that quotes it; with
     ``accept_next`` also the person's next message. What does not: buttons of older questions, other people, a
-    second tap, anything after the question is settled, has expired, or its task was cleared. *Clear* asks
-    anew.
+    second tap, anything after the question is settled, expired or cleared. *Clear* asks anew.
 
     Replies come by webhook: the receiver must run and share its store with worker and triggerer. Nothing is
     sent while the store cannot be used. Keep the inbox longer than the wait (``store_retention_days``).
@@ -123,13 +123,13 @@ class D360AskOperator(D360Operator):
         self.tries = read_count("tries", tries)
         self.needed = read_count("needed", needed)
         self.accept_next = read_flag("accept_next", accept_next)
-        self.reminders = tuple(read_seconds("reminders", one) for one in reminders)
+        self.reminders = read_several_seconds("reminders", reminders)
         self.template = template
         self.wait_seconds = read_seconds("wait_timeout", wait_timeout)
-        if self.wait_seconds > _LONGEST_WAIT_SECONDS:
-            raise ValueError("wait_timeout is longer than 30 days")
-        if any(one >= self.wait_seconds for one in self.reminders):
-            raise ValueError("reminders holds one that comes after wait_timeout, so nobody would get it")
+        if not 0 < self.wait_seconds <= _LONGEST_WAIT_SECONDS:
+            raise ValueError("wait_timeout is no time, or longer than 30 days; nobody could answer")
+        if not all(0 < one < self.wait_seconds for one in self.reminders):
+            raise ValueError("reminders holds one that comes with the question, or after wait_timeout")
         check_texts(list_button=list_button, reminder_text=reminder_text)
         check_texts(invalid_text=invalid_text, settled_text=settled_text)
         self.on_timeout = on_timeout

@@ -44,6 +44,19 @@ def read_seconds(name: str, value: object) -> float:
     raise ValueError(f"{name} is {describe(value)}; it can be a timedelta, or a number of seconds")
 
 
+def read_several_seconds(name: str, value: object) -> tuple[float, ...]:
+    """
+    Read a list of durations, and return seconds.
+
+    :param name: The argument's name, for the error.
+    :param value: A list of timedeltas or numbers of seconds.
+    :raises ValueError: for anything else.
+    """
+    if isinstance(value, list | tuple):
+        return tuple(read_seconds(name, one) for one in value)
+    raise ValueError(f"{name} is {describe(value)}; it can be a list, such as [timedelta(hours=4)]")
+
+
 def read_count(name: str, value: object, *, least: int = 1, most: float = math.inf) -> int:
     """
     Read a whole number.

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from datetime import timedelta
 
 import pytest
 from airflow.exceptions import TaskDeferred
@@ -658,7 +659,11 @@ def test_a_wrong_argument_fails_the_task_before_anything_is_sent(emulator, store
         {"on_timeout": "hope"},
         {"wait_timeout": -1},
         {"wait_timeout": 31 * 86_400},
+        {"wait_timeout": 0},
         {"reminders": ["soon"]},
+        {"reminders": "1"},
+        {"reminders": timedelta(hours=4)},
+        {"reminders": [0]},
         {"accept_next": "maybe"},
         {"tries": 0},
         {"tries": float("nan")},
