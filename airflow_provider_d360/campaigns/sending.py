@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_AT_ONCE = 50  # each response allows one more: hundreds of TLS handshakes at once would delay all
 _MOST_AT_ONCE = 600
+_CLAIM_AHEAD_SECONDS = 0.5
 _PROGRESS_SECONDS = 5.0
 _LEASE_MARGIN_SECONDS = 10.0
 _POLL_SECONDS = 0.5
@@ -181,12 +182,13 @@ class CampaignSender:
             await asyncio.sleep(_POLL_SECONDS)
 
     def _claim_ahead(self, lease: Lease) -> None:
-        """Claim the next rows while there are some to send: turns that pass meanwhile would be lost."""
+        """Claim the next rows half a second before the others have gone: turns that pass are lost."""
         if self._claiming is not None and self._claiming.done():
             self._claiming.result()
             self._claiming = None
         least = max(1, self._terms.batch // 2) if self._queue else 1
-        if self._claiming is None and not self._is_at_end and self._room >= least:
+        is_time = len(self._queue) <= self._pace.per_second * _CLAIM_AHEAD_SECONDS
+        if is_time and self._claiming is None and not self._is_at_end and self._room >= least:
             self._claiming = asyncio.create_task(self._claim(lease))
 
     async def _claim(self, lease: Lease) -> None:
