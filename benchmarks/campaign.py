@@ -7,7 +7,7 @@ both, a third process writes a status for each message into the same store. They
 ratio counts. Then the campaign is sent as fast as it can be. Before that, planning is timed, with its
 memory. ::
 
-    python -m benchmarks.campaign                            # four minutes
+    python -m benchmarks.campaign                            # five minutes
     python -m benchmarks.campaign --rows 1000000             # the time and the memory of planning a million
     python -m benchmarks.campaign --profile sqlite           # where the time of sending goes
 """
@@ -26,7 +26,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,14 +73,17 @@ def main() -> int:
 
         plain = requests_loop(url, min(options.messages, 200))
         print(f"requests.Session, one by one: {plain:.3f} ms CPU a message, 1 in {LATENCY_SECONDS} s")
-        for kind in STORES if options.profile is None else (options.profile,):
-            with store_of(kind, folder) as (store, place):
+        kinds = STORES if options.profile is None else (options.profile,)
+        with ExitStack() as stack:
+            stores = {kind: stack.enter_context(store_of(kind, folder)) for kind in kinds}
+            for kind, (store, _) in stores.items():  # before there are hundreds of connections in memory
                 plan(store, kind, options.rows)
+            for kind, (store, place) in stores.items():
                 bares, costs = [], []
                 with statuses(place):
                     for number in range(options.rounds):
                         bares.append(asyncio.run(aiohttp_loop(url, options.messages)))
-                        print(f"bare aiohttp, {AT_ONCE} at once: {bares[-1]:.3f} ms CPU a message")
+                        print(f"\nbare aiohttp, {AT_ONCE} at once: {bares[-1]:.3f} ms CPU a message")
                         cost, _ = run(store, kind, options, LIMITED_PER_SECOND + number)
                         costs.append(cost)
                 _, rate = run(store, kind, options, UNLIMITED_PER_SECOND)
