@@ -9,7 +9,7 @@ memory. ::
 
     python -m benchmarks.campaign                            # five minutes
     python -m benchmarks.campaign --rows 1000000             # the time and the memory of planning a million
-    python -m benchmarks.campaign --profile sqlite           # where the time of sending goes
+    python -m benchmarks.campaign --profile sqlite --rounds 1  # where the time of sending goes
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ class CampaignSender:
             self._claiming = asyncio.create_task(self._claim(lease))
 
     async def _claim(self, lease: Lease) -> None:
-        """Claim the next rows."""
+        """Claim the next rows, and take those out who opted out meanwhile."""
         limit = max(1, min(self._room, round(self._pace.per_second)))
         now = time.time()
         rows = await self._in_store(

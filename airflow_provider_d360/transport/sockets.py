@@ -121,7 +121,6 @@ def keep_target(url: str) -> None:
 
 
 @lru_cache(maxsize=64)  # messages all go to one
-@lru_cache(maxsize=64)
 def exact_url(url: str) -> str | yarl.URL:
     """
     Return a URL in a form that aiohttp does not rewrite.

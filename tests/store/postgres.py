@@ -170,9 +170,8 @@ def serve() -> Iterator[Postgres]:
     programs = find_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: run `make system-packages` as root, or install it")
-    with Postgres(
-        programs, settings=["fsync=off", "autovacuum=off"]
-    ) as server:  # it never loses power, nor lives long
+    settings = ["fsync=off", "autovacuum=off"]  # it never loses power, nor lives long
+    with Postgres(programs, settings=settings) as server:
         yield server
 
 
