@@ -25,7 +25,7 @@ from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer
 from airflow_provider_d360.emulator import __main__ as emulator_command
 from airflow_provider_d360.emulator.server import connection_json
 from airflow_provider_d360.receiver import __main__ as receiver_command
-from tests.pasting import paste
+from tests import programs
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
@@ -74,6 +74,7 @@ def emulator() -> Iterator[EmulatorServer]:
 @pytest.fixture
 def environment(emulator, tmp_path):
     return {
+        **os.environ,
         "AIRFLOW_CONN_D360_DEFAULT": connection_json(emulator.url, CLOUD_KEY, "cloud"),
         "AIRFLOW_VAR_ON_CALL": "+44 7700 900123",
         "AIRFLOW__D360__STORE_PATH": str(tmp_path / "d360.sqlite"),
@@ -84,14 +85,14 @@ def environment(emulator, tmp_path):
 def test_a_python_block_runs_as_it_stands(code, environment, tmp_path):
     (tmp_path / "report.pdf").write_bytes(b"%PDF-1.7")
     (tmp_path / "logo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    exit_code, output = paste(code, environment, tmp_path)
-    assert exit_code == 0, output
+    ended = programs.run("-c", code, environment=environment, folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_a_block_that_lacks_an_import_is_seen(environment, tmp_path):
-    exit_code, output = paste('print(text("Hello"))', environment, tmp_path)
-    assert exit_code == 1
-    assert "NameError: name 'text' is not defined" in output
+    ended = programs.run("-c", 'print(text("Hello"))', environment=environment, folder=tmp_path)
+    assert ended.returncode == 1
+    assert "NameError: name 'text' is not defined" in ended.stderr
 
 
 def test_the_tests_that_are_shown_pass(tmp_path):

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
@@ -18,6 +15,7 @@ from airflow_provider_d360.alerts.deliverer import deliver_due
 from airflow_provider_d360.store import Store
 from airflow_provider_d360.store.alert_groups import HELD
 from airflow_provider_d360.store.rows import count_rows
+from tests import programs
 from tests.provider.test_notifier import texts
 from tests.store.conftest import postgres, url
 
@@ -45,10 +43,7 @@ def store_environment(url):
 )
 def test_a_flood_is_one_alert_and_one_summary(d360_emulator, url, count):
     environment = {**os.environ, **store_environment(url)}
-    flood = subprocess.run(
-        [sys.executable, "-m", "tests.provider.flood", str(count)],
-        cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    flood = programs.run("-m", "tests.provider.flood", str(count), environment=environment)
     assert flood.returncode == 0, flood.stderr
     assert "without regard to others" not in flood.stdout
     if len(d360_emulator.sent) < 2:  # each who stayed had to leave before nothing more failed

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
@@ -19,6 +15,7 @@ from airflow_provider_d360.api.events import StatusEvent
 from airflow_provider_d360.emulator import faults
 from airflow_provider_d360.notifications.d360 import D360Notifier
 from airflow_provider_d360.store import Store
+from tests import programs
 from tests.provider.test_notifier import OTHER, TO, both, logged, of_a_task, texts, values
 from tests.provider.test_notifier import store as store_path
 
@@ -323,12 +320,11 @@ def test_an_alert_whose_process_was_killed_while_it_was_sent_is_sent_by_another(
     d360_emulator, open_store, clock
 ):
     d360_emulator.fail_next(faults.slow(60))
-    process = subprocess.Popen([sys.executable, "-c", KILLED])
+    process = programs.Program("-c", KILLED)
     while not d360_emulator.requests:
-        assert process.poll() is None
+        assert process.returncode is None
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()
     clock(40)  # by then its claim is over; it may have arrived, so a status that proves it is waited for
     assert deliver(open_store) == (0, 1, 0)
     clock(110)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import time
 
@@ -12,6 +10,7 @@ import pytest
 
 from airflow_provider_d360.alerts import turns
 from airflow_provider_d360.alerts.turns import in_turn
+from tests.programs import Program
 
 HOLD = """
 import sys, time
@@ -39,17 +38,11 @@ def path(tmp_path):
 @pytest.fixture
 def other(path):
     """Another process that has its turn until its input ends."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    assert process.stdin
-    assert process.stdout.readline() == "begun\n"
-    yield process
-    process.kill()
-    process.wait()
-    process.stdin.close()
-    process.stdout.close()
+    program = Program("-c", HOLD, str(path))
+    assert program.stdout.readline() == "begun\n"
+    yield program
+    program.kill()
+    program.end()
 
 
 def begun_in_a_thread(path):

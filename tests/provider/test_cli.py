@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
@@ -21,6 +19,7 @@ from airflow_provider_d360.cli import check, notices
 from airflow_provider_d360.emulator import Webhook, faults
 from airflow_provider_d360.store.configured import configured_store
 from airflow_provider_d360.transport.reachability import why_unserved
+from tests import programs
 from tests.web_servers import serving, untrusted_tls
 
 pytestmark = pytest.mark.usefixtures("client")
@@ -398,16 +397,16 @@ def environment(d360_emulator):
 
 
 def test_the_module_runs_as_a_command(d360_emulator):
-    command = [sys.executable, "-m", "airflow_provider_d360", "check", "--output", "json"]
-    done = subprocess.run(command, env=environment(d360_emulator), capture_output=True, text=True)
+    command = ["-m", "airflow_provider_d360", "check", "--output", "json"]
+    done = programs.run(*command, environment=environment(d360_emulator))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["ok"] is True
 
 
 @pytest.mark.skipif(airflow.__version__ < "3.2", reason="Airflow takes commands from providers since 3.2")
 def test_airflow_offers_the_command(d360_emulator):
-    command = [sys.executable, "-m", "airflow", "d360", "check", "--to", TO, "--wait", "0.1"]
-    done = subprocess.run(command, env=environment(d360_emulator), capture_output=True, text=True)
+    command = ["-m", "airflow", "d360", "check", "--to", TO, "--wait", "0.1"]
+    done = programs.run(*command, environment=environment(d360_emulator))
     assert done.returncode == 9, done.stderr
     assert "✓ message" in done.stdout
     assert len(d360_emulator.sent) == 1

@@ -8,8 +8,6 @@ import logging
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -33,6 +31,7 @@ from airflow_provider_d360.messages import image, template
 from airflow_provider_d360.notifications.d360 import D360Notifier, send_d360_notification
 from airflow_provider_d360.sending import rates
 from airflow_provider_d360.transport.client import Transport
+from tests.programs import Program
 
 TO = "4915112345689"
 OTHER = "33612345678"
@@ -790,22 +789,12 @@ for _ in range(5):
 
 
 def test_of_two_processes_that_fail_at_once_one_alerts(d360_emulator):
-    command = [sys.executable, "-c", FAIL]
-    processes = [
-        subprocess.Popen([*command, run_id], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for run_id in ("run_A", "run_B")
-    ]
-    for process in processes:
-        assert process.stdout
-        while "ready" not in process.stdout.readline():
-            assert process.poll() is None
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in processes:
-        process.communicate(timeout=60)
-    assert [process.returncode for process in processes] == [0, 0]
+    both = [Program("-c", FAIL, run_id) for run_id in ("run_A", "run_B")]
+    for program in both:
+        assert "ready" in program.stdout.readline()
+    for program in both:
+        program.stdin.close()
+    assert [program.end().returncode for program in both] == [0, 0]
     assert len(d360_emulator.sent) == 1
 
 

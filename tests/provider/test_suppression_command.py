@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
 import sys
 
 import airflow
@@ -15,6 +14,7 @@ from airflow_provider_d360.cli.stores import NO_STORE
 from airflow_provider_d360.cli.suppression import INVALID, WRONG_CALL
 from airflow_provider_d360.store import Scope
 from airflow_provider_d360.store.opt_outs import Origin
+from tests import programs
 
 pytestmark = pytest.mark.usefixtures("client")
 
@@ -165,8 +165,7 @@ def test_a_store_that_cannot_be_used_is_said(monkeypatch, capsys):
 @pytest.mark.skipif(airflow.__version__ < "3.2", reason="commands of providers came with Airflow 3.2")
 def test_airflow_has_the_command(store, tmp_path):
     environment = {**os.environ, "AIRFLOW__D360__STORE_PATH": f"{tmp_path}/store.sqlite"}
-    command = [sys.executable, "-m", "airflow", "d360", "suppression"]
-    added = subprocess.run([*command, "add", NUMBER], env=environment, capture_output=True, text=True)
+    added = programs.run("-m", "airflow", "d360", "suppression", "add", NUMBER, environment=environment)
     assert added.returncode == 0
     assert added.stdout.endswith("On the list now: 1.\n")  # after what Airflow itself prints
     assert kept(store) == [(NUMBER, "all", "cli", None)]

@@ -1,6 +1,5 @@
 """Messages of which nobody knows whether they went out, on the command line."""
 
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from airflow_provider_d360 import cli
 from airflow_provider_d360.cli.stores import NO_STORE
 from airflow_provider_d360.cli.unknown import NOT_THERE
 from airflow_provider_d360.store import State
+from tests import programs
 from tests.recorded import NUMBER, outside, record
 
 pytestmark = pytest.mark.usefixtures("client")
@@ -136,8 +136,7 @@ def test_ids_of_airflow_cannot_write_to_the_terminal(store, capsys):
 
 @pytest.mark.skipif(airflow.__version__ < "3.2", reason="Airflow takes commands from providers since 3.2")
 def test_airflow_offers_the_command(store, lost):
-    command = [sys.executable, "-m", "airflow", "d360", "unknown", "--sent", lost[0].id, lost[1].id]
-    done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True)
+    done = programs.run("-m", "airflow", "d360", "unknown", "--sent", lost[0].id, lost[1].id)
     assert done.returncode == 0, done.stderr
     assert len(re.findall("settled as sent$", done.stdout, re.MULTILINE)) == 2
     assert states(store, lost) == ["accepted", "accepted", "unknown", "intended"]

@@ -5,21 +5,18 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from scripts.ports import free_port
+from tests.programs import Program
 
 LOGIN = {"Authorization": "Basic ZDM2MDpzZWNyZXQ="}  # d360:secret
-_ROOT = Path(__file__).parents[2]
 _START_SECONDS = 180.0
 
 
@@ -41,36 +38,35 @@ class Process:
     """
     A receiver in a process of its own.
 
-    :param arguments: What Python is to run; the port is added to it.
+    :param arguments: A module and its arguments; the port is added to them.
     """
 
     def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         self.port = free_port()
-        self._arguments = [sys.executable, "-m", *arguments, "--port", str(self.port)]
+        self._arguments = ["-m", *arguments, "--port", str(self.port)]
         self._environment = environment
         self.start()
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            self._arguments, cwd=_ROOT, env=self._environment, stdout=subprocess.DEVNULL
-        )
+        self._program = Program(*self._arguments, environment=self._environment)
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
                 return socket.create_connection(("127.0.0.1", self.port)).close()
             except OSError:
-                if time.monotonic() > deadline or self._process.poll() is not None:
+                if time.monotonic() > deadline or self._program.returncode is not None:
                     self.kill()
                     raise
             time.sleep(0.02)
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self._program.kill()
+        self._program.end()
 
     def stop(self) -> int:
-        self._process.terminate()
-        return self._process.wait(_START_SECONDS)
+        code = self._program.stop()
+        self._program.end()
+        return code
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:

@@ -1,4 +1,4 @@
-"""A receiver without Airflow: it starts in less than a second, so it can be killed often."""
+"""A receiver without Airflow: it starts at once, so it can be killed often."""
 
 from __future__ import annotations
 

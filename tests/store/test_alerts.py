@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 
@@ -20,6 +18,7 @@ from airflow_provider_d360.store.alert_rules import (
     NewAlert,
 )
 from airflow_provider_d360.store.due import CLAIM_SECONDS, DueAlert
+from tests.programs import Program
 
 NOON, HOUR, DAY = 1_767_268_800.0, 3600.0, 86_400.0  # of a day in 2026
 
@@ -313,15 +312,8 @@ def test_of_many_threads_each_takes_another_alert(url, store):
 
 
 def test_of_two_processes_one_sends_and_all_others_are_counted(url, store):
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", CLAIM, url, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for name in "ab"
-    ]
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    assert sorted(int(process.communicate(timeout=60)[0]) for process in processes) == [0, 1]
+    both = [Program("-c", CLAIM, url, name) for name in "ab"]
+    for program in both:
+        program.stdin.close()
+    assert sorted(int(program.end().stdout) for program in both) == [0, 1]
     assert send(store, "c", NOON + HOUR, cooldown="f")[0] == 9

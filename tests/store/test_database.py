@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from airflow_provider_d360.api.events import StatusEvent
 from airflow_provider_d360.store import Store, StoreUnavailableError
 from airflow_provider_d360.store.database import Database, StoreBusyError
 from airflow_provider_d360.store.migrations import STEPS, is_current, migrate
+from tests.programs import Program
 from tests.store.postgres import Postgres, find_programs
 
 SENT = StatusEvent("a", "sent", 1.0)
@@ -59,25 +58,12 @@ def test_a_new_database_may_be_opened_by_many_at_once(url):
 
 
 def test_a_new_database_may_be_opened_by_several_processes_at_once(url):
-    command = [sys.executable, "-c", OPEN, url]
-    processes = [
-        subprocess.Popen(
-            [*command, str(number)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(4)
-    ]
-    for process in processes:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    assert [process.communicate(timeout=60)[1] for process in processes] == [""] * 4
+    running = [Program("-c", OPEN, url, str(number)) for number in range(4)]
+    for program in running:
+        assert program.stdout.readline() == "ready\n"
+    for program in running:
+        program.stdin.close()
+    assert [program.end().stderr for program in running] == [""] * 4
     store = Store(url)
     assert store.count()["statuses"] == 4
     store.close()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +15,7 @@ from airflow_provider_d360.api.events import StatusEvent
 from airflow_provider_d360.store import Store, StoreError, StoreFaultError, StoreUnavailableError
 from airflow_provider_d360.store import health as health_module
 from airflow_provider_d360.store.health import Health
+from tests import programs
 
 SENT = StatusEvent("a", "sent", 1.0)
 
@@ -56,9 +55,9 @@ except StoreUnavailableError as error:
 
 
 def run(program: str, url: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-c", program, url], capture_output=True, text=True, timeout=60, check=True
-    ).stdout
+    ended = programs.run("-c", program, url)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 @pytest.fixture

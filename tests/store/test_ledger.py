@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
@@ -19,6 +16,7 @@ from airflow_provider_d360.api.privacy import short_id
 from airflow_provider_d360.sending.once import Claim, Verdict, decide
 from airflow_provider_d360.store import Entry, State, Store, StoreUnavailableError
 from airflow_provider_d360.store.entries import LEDGER
+from tests.programs import Program
 from tests.store.entries import NUMBER, entry, record
 
 NO_OUTCOME = [State.INTENDED, State.UNKNOWN]
@@ -89,23 +87,17 @@ def test_processes_that_are_killed_leave_each_message_claimed_whole_by_one_of_th
     scopes = 150
     store.count()
 
-    def start() -> subprocess.Popen[bytes]:
-        arguments = [sys.executable, "-c", CLAIM_ALL, url, str(scopes)]
-        return subprocess.Popen(arguments, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE)
-
-    processes = [start() for _ in range(3)]
-    for process, lines in zip(processes, (20, 60, 100), strict=True):
-        assert process.stdout is not None
+    running = [Program("-c", CLAIM_ALL, url, str(scopes)) for _ in range(3)]
+    for program, lines in zip(running, (20, 60, 100), strict=True):
         for _ in range(lines):
-            process.stdout.readline()
-        process.kill()
-        process.wait()
-        process.stdout.close()
+            program.stdout.readline()
+        program.kill()
+        program.end()
     claimed = [store.ledger.entries(f"scope{number}") for number in range(scopes)]
     assert {len(entries) for entries in claimed} <= {0, 2}
     assert len([entries for entries in claimed if entries]) >= 100
-    last = start()
-    assert len(last.communicate(timeout=300)[0].splitlines()) == scopes
+    last = Program("-c", CLAIM_ALL, url, str(scopes))
+    assert len(last.end(300).stdout.splitlines()) == scopes
     for number in range(scopes):
         both = store.ledger.entries(f"scope{number}")
         assert len({one.id.split("-")[0] for one in both}) == 1
@@ -303,12 +295,10 @@ HASH = "import sys; from airflow_provider_d360.store import Store; print(Store(s
 
 
 def test_processes_that_create_the_store_at_once_agree_on_its_secret(url):
-    processes = [
-        subprocess.Popen([sys.executable, "-c", HASH, url], stdout=subprocess.PIPE) for _ in range(4)
-    ]
-    outputs = {process.communicate(timeout=120)[0] for process in processes}
+    running = [Program("-c", HASH, url) for _ in range(4)]
+    outputs = {program.end().stdout for program in running}
     assert len(outputs) == 1
-    assert outputs != {b""}
+    assert outputs != {""}
 
 
 def test_threads_that_create_the_store_at_once_agree_on_its_secret(url):

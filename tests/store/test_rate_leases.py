@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +11,7 @@ from airflow_provider_d360.emulator import Emulator, EmulatorServer
 from airflow_provider_d360.store import Store, StoreUnavailableError, rate_leases
 from airflow_provider_d360.store.rate_leases import ClockReading, Lease
 from airflow_provider_d360.store.timelines import LATENESS_SECONDS
+from tests.programs import Program
 from tests.store.test_timelines import most_in_a_second
 
 
@@ -120,14 +118,11 @@ def test_clocks_that_drift_are_followed():
 def test_processes_with_different_clocks_never_send_too_many_together(url):
     skews = (0.0, 5000.0, -300.0, 0.7)
     with EmulatorServer(Emulator(statuses=())) as server:
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "tests.store.leasing", url, server.url, f"task {i}", "60", str(skew)],
-                cwd=Path(__file__).parents[2],
-            )
+        senders = [
+            Program("-m", "tests.store.leasing", url, server.url, f"task {i}", "60", str(skew))
             for i, skew in enumerate(skews)
         ]
-        assert [process.wait(120) for process in processes] == [0, 0, 0, 0]
+        assert [sender.end(120).returncode for sender in senders] == [0, 0, 0, 0]
         moments = [float(sent.body["biz_opaque_callback_data"]) for sent in server.emulator.sent]
     assert len(moments) == 4 * 60
     assert most_in_a_second(moments) <= 72

@@ -1,18 +1,19 @@
-"""Sends a campaign in a process of its own, which tests kill; forked after Airflow was imported, which takes longest."""
+"""
+Sends a campaign in a process of its own, which tests kill.
+
+``python -m tests.system.campaign_sender STORE BATCH SHARD OUTPUT``
+"""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    ["airflow.sdk", "airflow_provider_d360.campaigns.running", "airflow_provider_d360.hooks.d360", "aiohttp"]
-)
+from tests.programs import Program
+
 SENT_AT = "X-Sent-At"  # a header with the moment, on the clock of all processes of a machine
 
 
@@ -31,29 +32,26 @@ class Sender:
         self, environment: Mapping[str, str], store_url: str, batch: int, shard: str, output: Path
     ) -> None:
         self._output = output
-        arguments = (dict(environment), store_url, batch, shard, output)
-        self._process = _FORKS.Process(target=_send, args=arguments)
-        self._process.start()
+        arguments = (store_url, str(batch), shard, str(output))
+        self._program = Program("-m", __name__, *arguments, environment={**os.environ, **environment})
 
     @property
     def exit_code(self) -> int | None:
         """0 after an end, 1 after an error, negative after a kill, None while it runs."""
-        return self._process.exitcode
+        return self._program.returncode
 
     def kill(self) -> None:
         """Kill it with -9."""
-        self._process.kill()
-        self._process.join()
+        self._program.kill()
 
     def wait(self, seconds: float) -> str:
         """Wait until it has ended, and return what it said last: how the campaign ended, or the error."""
-        self._process.join(seconds)
-        assert self._process.exitcode is not None, f"it still runs: {self._output.read_text()[-2000:]}"
+        self._program.wait(seconds)
+        assert self._program.returncode is not None, f"it still runs: {self._output.read_text()[-2000:]}"
         return self._output.read_text().splitlines()[-1]
 
 
-def _send(environment: Mapping[str, str], store_url: str, batch: int, shard: str, output: Path) -> None:
-    os.environ.update(environment)
+def _send(store_url: str, batch: int, shard: str, output: Path) -> None:
     with output.open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
@@ -82,3 +80,7 @@ def _send(environment: Mapping[str, str], store_url: str, batch: int, shard: str
     sys.stderr.flush()
     sys.stdout.write(f"\n{ended.end.name}\n")
     sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _send(sys.argv[1], int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
