@@ -25,12 +25,11 @@ def trace(error="ModuleNotFoundError: No module named 'pandaz'", line=3, address
 
 
 @pytest.fixture(autouse=True)
-def folder(monkeypatch, tmp_path):
+def folder(monkeypatch, tmp_path, store_path):
     """A folder of DAGs that is a bundle; a listener that has heard of nothing yet, and does not wait."""
     bundle = {"name": "dags-folder", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle"}
     bundles = json.dumps([{**bundle, "kwargs": {"path": str(tmp_path)}}])
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "store.sqlite"))
     monkeypatch.setenv("AIRFLOW__D360__ALERT_TO", TO)
     monkeypatch.setattr(rates, "_limiters", {})
     monkeypatch.setattr(dag_files, "_errors", {})

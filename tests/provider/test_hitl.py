@@ -32,8 +32,7 @@ from tests.provider.inboxes import ANN, BOB, EVE, arrive, context, deliver
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
+def store(store_path):
     store = configured_store()
     yield store
     store.close()

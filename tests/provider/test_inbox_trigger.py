@@ -18,8 +18,7 @@ from tests.provider.inboxes import ANN, EVE, arrive
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
+def store(store_path, monkeypatch):
     monkeypatch.setattr(inbox, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(inbox, "_FIRST_BACK_OFF_SECONDS", 0.01)
     store = configured_store()

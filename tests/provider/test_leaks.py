@@ -144,14 +144,13 @@ def at_once(error, **known):
 
 
 @pytest.fixture
-def emulator(d360_emulator, monkeypatch, tmp_path):
+def emulator(d360_emulator, monkeypatch, store_path):
     extra = {"webhook_username": "canary", "webhook_password": LOGIN, "max_attempts": 2}
     number = d360_emulator.numbers.pop("cloud-key")
     d360_emulator.numbers[KEY] = replace(number, key=KEY)
     monkeypatch.setenv(
         "AIRFLOW_CONN_D360_DEFAULT", d360_emulator.connection(**extra).replace("cloud-key", KEY)
     )
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
     monkeypatch.setenv("AIRFLOW__D360__WEBHOOK_ENABLED", "True")
     monkeypatch.setattr("airflow_provider_d360.transport.flows.wait_seconds", at_once)
     return d360_emulator

@@ -22,8 +22,7 @@ TEXT = {"text": {"body": "yes"}}
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
+def store(store_path, monkeypatch):
     monkeypatch.setattr(replies, "_POLL_SECONDS", INTERVAL_SECONDS)
     store = configured_store()
     yield store

@@ -107,10 +107,9 @@ both = pytest.mark.parametrize("alert", [call, wait_for], ids=["sync", "async"])
 
 
 @pytest.fixture(autouse=True)
-def store(monkeypatch, tmp_path):
+def store(monkeypatch, store_path):
     monkeypatch.setattr(rates, "_limiters", {})  # nobody in these tests waits for what the one before sent
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "store.sqlite"))
-    return tmp_path / "store.sqlite"
+    return store_path
 
 
 def test_the_alias_is_the_notifier():

@@ -29,11 +29,10 @@ class OwnNotifier(D360Notifier):
 
 
 @pytest.fixture(autouse=True)
-def options(monkeypatch, tmp_path):
+def options(monkeypatch, store_path):
     """Set options as a user does, in the environment; with none, nobody is alerted."""
     monkeypatch.setattr(rates, "_limiters", {})
     monkeypatch.setattr(policy, "_problems", set())
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "store.sqlite"))
 
     def set_options(**options):
         for name, value in options.items():

@@ -23,8 +23,7 @@ DEPLOY = {"yes": "Deploy", "no": "Wait"}
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
+def store(store_path, monkeypatch):
     monkeypatch.setattr(replies, "_POLL_SECONDS", 0.02)
     store = configured_store()
     yield store

@@ -27,10 +27,9 @@ TESTER = "4915112345689"
 
 
 @pytest.fixture(autouse=True)
-def store(monkeypatch, tmp_path):
+def store(monkeypatch, store_path):
     monkeypatch.setattr(rates, "_limiters", {})
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "store.sqlite"))
-    return tmp_path / "store.sqlite"
+    return store_path
 
 
 @pytest.fixture

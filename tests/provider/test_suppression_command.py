@@ -164,7 +164,7 @@ def test_a_store_that_cannot_be_used_is_said(monkeypatch, capsys):
 
 @pytest.mark.skipif(airflow.__version__ < "3.2", reason="commands of providers came with Airflow 3.2")
 def test_airflow_has_the_command(store, tmp_path):
-    environment = {**os.environ, "AIRFLOW__D360__STORE_PATH": f"{tmp_path}/store.sqlite"}
+    environment = {**os.environ, "AIRFLOW__D360__STORE_PATH": f"{tmp_path}/d360.sqlite"}
     added = programs.run("-m", "airflow", "d360", "suppression", "add", NUMBER, environment=environment)
     assert added.returncode == 0
     assert added.stdout.endswith("On the list now: 1.\n")  # after what Airflow itself prints

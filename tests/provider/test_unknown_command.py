@@ -61,7 +61,7 @@ def test_an_empty_list_names_the_store_that_was_read(store, capsys, tmp_path):
     code, out, _ = run(capsys)
     assert (code, out) == (
         0,
-        f"No message is unknown or withheld in the store sqlite:///{tmp_path}/store.sqlite\n",
+        f"No message is unknown or withheld in the store sqlite:///{tmp_path}/d360.sqlite\n",
     )
 
 

@@ -27,8 +27,7 @@ TO = "4915112345689"
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("AIRFLOW__D360__STORE_PATH", str(tmp_path / "d360.sqlite"))
+def store(store_path):
     store = configured_store()
     yield store
     store.close()

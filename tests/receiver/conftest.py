@@ -38,7 +38,16 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     airflow_app.purge_cached_app()
 
 
+@pytest.fixture(scope="session")
+def pages() -> Iterator[tuple[int, list[Store]]]:
+    """Serve the pages for all tests: to build their routes takes longer than most of them."""
+    shown: list[Store] = []
+    with served(airflow_with(lambda: shown[0])) as port:
+        yield port, shown
+
+
 @pytest.fixture
-def visitor(store: Store, gate: None) -> Iterator[Visitor]:  # noqa: F811
-    with served(airflow_with(lambda: store)) as port:
-        yield Visitor(port)
+def visitor(store: Store, gate: None, pages: tuple[int, list[Store]]) -> Visitor:  # noqa: F811
+    port, shown = pages
+    shown[:] = [store]
+    return Visitor(port)

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,8 @@ class Postgres:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                self._connect("postgres").close()
+                self._own = psycopg2.connect(host=str(self.home), user="d360", dbname="postgres")
+                self._own.autocommit = True
                 return
             except psycopg2.OperationalError:
                 if time.monotonic() > deadline or self._process.poll() is not None:
@@ -95,6 +96,7 @@ class Postgres:
             time.sleep(0.05)
 
     def stop(self) -> None:
+        self._own.close()
         self._process.send_signal(signal.SIGINT)  # a fast shutdown: connections are cut
         self._process.wait(_START_SECONDS)
         self._log.close()
@@ -138,21 +140,16 @@ class Postgres:
             self._free.append((url, shape))
 
     def _shape(self, schema: str) -> str:
-        with closing(self._connect("postgres")) as connection, connection.cursor() as cursor:
+        with self._own.cursor() as cursor:
             cursor.execute(_SHAPE, (schema,))
             return str(cursor.fetchone()[0])
 
     def url(self, name: str) -> str:
         return f"postgresql://d360@/{name}?host={self.home}"
 
-    def execute(self, statement: str, database: str = "postgres") -> None:
-        connection = self._connect(database)
-        connection.autocommit = True
-        connection.cursor().execute(statement)
-        connection.close()
-
-    def _connect(self, database: str) -> Any:
-        return psycopg2.connect(host=str(self.home), user="d360", dbname=database)
+    def execute(self, statement: str) -> None:
+        with self._own.cursor() as cursor:
+            cursor.execute(statement)
 
 
 def find_programs() -> Path | None:
@@ -170,7 +167,8 @@ def serve() -> Iterator[Postgres]:
     programs = find_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: run `make system-packages` as root, or install it")
-    settings = ["fsync=off", "autovacuum=off"]  # it never loses power, nor lives long
+    # It never loses power, lives for minutes, and is in memory, as all files of tests.
+    settings = ["fsync=off", "autovacuum=off", "max_wal_size=100MB", "wal_level=minimal", "max_wal_senders=0"]
     with Postgres(programs, settings=settings) as server:
         yield server
 
