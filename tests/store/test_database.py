@@ -360,7 +360,7 @@ def full(request: pytest.FixtureRequest) -> Iterator[tuple[Postgres, list[Any]]]
         pytest.skip("PostgreSQL is not installed: run `make system-packages` as root, or install it")
     with Postgres(programs, settings=["max_connections=4", "max_wal_senders=0", "fsync=off"]) as server:
         url = make_url(server.url("postgres")).set(drivername="postgresql+psycopg2")
-        others = [create_engine(url).connect() for _ in range(4)]
+        others = [create_engine(url).connect() for _ in range(3)]  # and one is the server's own
         yield server, others
         for other in others:
             other.close()
