@@ -9,9 +9,9 @@ import pytest
 from airflow_provider_d360.emulator.testing import d360_emulator as served_emulator
 from airflow_provider_d360.sending import rates
 from airflow_provider_d360.store import Store
-from tests.store.conftest import opened_file
+from tests.store.conftest import opened_file, statements_compiled_once
 
-__all__ = ["opened_file", "served_emulator"]
+__all__ = ["opened_file", "served_emulator", "statements_compiled_once"]
 
 
 @pytest.fixture

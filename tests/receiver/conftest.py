@@ -11,7 +11,7 @@ from airflow_provider_d360.receiver.app import create_app
 from airflow_provider_d360.store import Store
 from tests.receiver.doors import LOGIN, served
 from tests.receiver.visitors import Visitor, airflow_with
-from tests.store.conftest import opened_file, postgres, store, url  # noqa: F401
+from tests.store.conftest import opened_file, postgres, statements_compiled_once, store, url  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,30 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import URL, Dialect, Engine, create_engine
 
-from airflow_provider_d360.store import Store
+from airflow_provider_d360.store import Store, engines
 from tests.store.postgres import Postgres, serve
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_compiled_once() -> Iterator[None]:
+    """Let the stores of all tests share what SQLAlchemy compiles: for each new store it would begin anew."""
+    dialects: dict[str, Dialect] = {}
+    compiled: dict[str, dict[Any, Any]] = {}
+
+    def create(url: URL, **options: Any) -> Engine:
+        engine = create_engine(url, **options)
+        engine.dialect = dialects.setdefault(engine.dialect.name, engine.dialect)
+        engine.update_execution_options(compiled_cache=compiled.setdefault(engine.dialect.name, {}))
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "create_engine", create)
+        yield
 
 
 @pytest.fixture(scope="session")
