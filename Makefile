@@ -30,7 +30,9 @@ help: ## Show this list
 demo: $(READY) ## Send a WhatsApp message from a real Airflow to the emulator (KEEP=1: look at it)
 	@$(BIN)/python -m scripts.demo $(if $(KEEP),--keep)
 
-test: system-packages lint types core provider dags package ## All checks on the newest Airflow
+# Two parts at a time, as each waits now and then; the output of each comes when it has ended.
+test: system-packages $(READY) ## All checks on the newest Airflow
+	@$(MAKE) --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) provider lint types core dags package
 
 lint: $(READY) ## Format, style, spelling, import layers
 	$(BIN)/ruff format --check .

@@ -60,12 +60,12 @@ def _no_remembered_ledger() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_late_log_lines() -> Iterator[None]:
-    """Cancel the lines that a receiver would log a minute later: they would stand in the log of another test."""
+def _no_late_work() -> Iterator[None]:
+    """Cancel what a receiver would log, or try again, a minute later: it would stand in the log of another test."""
     yield
     for thread in threading.enumerate():
-        log = getattr(getattr(thread, "function", None), "__self__", None)
-        if isinstance(thread, threading.Timer) and type(log).__name__ == "ThrottledLog":
+        owner = getattr(getattr(thread, "function", None), "__self__", None)
+        if isinstance(thread, threading.Timer) and type(owner).__name__ in ("ThrottledLog", "Background"):
             thread.cancel()
 
 
