@@ -2,6 +2,7 @@
 
 import gc
 
+import psycopg2.extras  # type: ignore[import-untyped]  # noqa: F401
 import uvicorn  # noqa: F401
 
 import airflow_provider_d360.campaigns.running

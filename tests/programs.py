@@ -14,6 +14,7 @@ import runpy
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -75,15 +76,24 @@ class Program:
         return self.wait()
 
     def wait(self, seconds: float = _MOST_SECONDS) -> int:
-        """Wait for its end, and return how it was; a program that takes too long is killed."""
+        """
+        Wait for its end, and return how it was.
+
+        :raises TimeoutError: It took too long, and is killed.
+        """
         self._process.join(seconds)
         if self._process.exitcode is None:
             self.kill()
-        assert self._process.exitcode is not None
+            raise TimeoutError(f"it still ran after {seconds:g} s")
         return self._process.exitcode
 
     def end(self, seconds: float = _MOST_SECONDS) -> Ended:
-        """Close its input, and wait for its end; a program that takes too long is killed."""
+        """
+        Close its input, and wait for its end.
+
+        :raises TimeoutError: It took too long, and is killed.
+        """
+        deadline = time.monotonic() + seconds
         with contextlib.suppress(BrokenPipeError):
             self.stdin.close()
         watchdog = threading.Timer(seconds, self._process.kill)
@@ -92,7 +102,10 @@ class Program:
             stdout = self.stdout.read()
             returncode = self.wait(seconds)
             watchdog.cancel()
-            return Ended(returncode, stdout, self._errors.read())
+            errors = self._errors.read()
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"it still ran after {seconds:g} s: {errors[-2000:]}")
+        return Ended(returncode, stdout, errors)
 
 
 def preload(module: str) -> None:

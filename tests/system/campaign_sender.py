@@ -21,7 +21,7 @@ class Sender:
     """
     A process that sends the campaign ``spring``.
 
-    :param environment: Variables for it, such as ``AIRFLOW_CONN_D360_DEFAULT``.
+    :param environment: The whole environment, with ``AIRFLOW_CONN_D360_DEFAULT``.
     :param store_url: The store.
     :param batch: How many messages are under way at most.
     :param shard: The part that it sends.
@@ -33,7 +33,7 @@ class Sender:
     ) -> None:
         self._output = output
         arguments = (store_url, str(batch), shard, str(output))
-        self._program = Program("-m", __name__, *arguments, environment={**os.environ, **environment})
+        self._program = Program("-m", __name__, *arguments, environment=environment)
 
     @property
     def exit_code(self) -> int | None:
@@ -46,8 +46,10 @@ class Sender:
 
     def wait(self, seconds: float) -> str:
         """Wait until it has ended, and return what it said last: how the campaign ended, or the error."""
-        self._program.wait(seconds)
-        assert self._program.returncode is not None, f"it still runs: {self._output.read_text()[-2000:]}"
+        try:
+            self._program.wait(seconds)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}: {self._output.read_text()[-2000:]}") from None
         return self._output.read_text().splitlines()[-1]
 
 
