@@ -1,7 +1,8 @@
 """
 Python programs in processes of their own, forked from one that has imported Airflow: to import it takes longer than most of them run.
 
-A test of what a new interpreter imports starts one with ``subprocess`` instead.
+What was imported knows the ``AIRFLOW_HOME`` of this process, so a program with another one begins with a new
+interpreter. A test of what a new interpreter imports starts one with ``subprocess`` instead.
 """
 
 from __future__ import annotations
@@ -126,6 +127,7 @@ def _run(
     stdout: Connection,
     errors: str,
 ) -> None:
+    imported_for = os.environ.get("AIRFLOW_HOME")
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -134,6 +136,8 @@ def _run(
         end.close()
     with Path(errors).open("ab") as file:
         os.dup2(file.fileno(), 2)
+    if environment.get("AIRFLOW_HOME") != imported_for:
+        os.execve(sys.executable, [sys.executable, *arguments], environment)  # noqa: S606
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))  # multiprocessing had closed it
     how, what, *rest = arguments
     sys.argv = [how if how == "-c" else what, *rest]

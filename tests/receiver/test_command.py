@@ -40,6 +40,19 @@ def test_it_serves_until_it_is_told_to_end(tmp_path):
     store.close()
 
 
+def test_by_default_its_store_is_in_its_airflow_home(tmp_path):
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW_CONN_D360_DEFAULT": connection(**LOGIN),
+    }
+    receiver = Process("airflow_provider_d360.receiver", environment=environment)
+    assert post(receiver.port, statuses(("a", "sent"))) == 200
+    receiver.kill()
+    with closing(Store(f"sqlite:///{tmp_path}/d360.sqlite")) as store:
+        assert store.statuses.current("a").keys() == {"a"}
+
+
 def test_it_says_that_it_is_up_and_where(tmp_path):
     url = f"sqlite:///{tmp_path}/store.sqlite"
     command = [sys.executable, "-m", "airflow_provider_d360.receiver", "--store", url, "--conn-id", "mine"]
