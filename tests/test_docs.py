@@ -123,6 +123,13 @@ def test_links_between_our_pages_lead_somewhere():
     assert broken == []
 
 
+def test_pictures_are_small_and_each_is_shown():
+    pictures = {picture.name: picture.stat().st_size for picture in (ROOT / "docs/pictures").iterdir()}
+    shown = "".join(page.read_text() for page in _pages())
+    assert [name for name in pictures if f"pictures/{name})" not in shown] == []
+    assert [name for name, size in pictures.items() if size > 200_000] == []
+
+
 def test_the_table_of_metrics_is_complete_and_has_their_kinds_and_tags():
     page = (ROOT / "docs/monitoring.md").read_text()
     rows = re.findall(r"^\| `(d360\.[\w.]+)` \| (\w+) \| (.*?) ?\| (.*) \|$", page, re.M)

@@ -132,7 +132,7 @@ def test_the_menu_leads_to_the_messages(airflow, page):
     assert "Send an approved template instead" in page.element(REASON).text
     take_picture(page.browser, "in-airflow", for_docs=True)
     show_as(page.browser, *PHONE)
-    take_picture(page.browser, "in-airflow-phone", for_docs=True)
+    take_picture(page.browser, "in-airflow-phone")
     show_as(page.browser, *DESK)
 
 
@@ -144,7 +144,7 @@ def test_in_dark_mode_the_page_is_dark(page):
     enter_frame(page)
     page.element(REASON)
     page.soon.until(lambda _: background(page) != light)
-    take_picture(page.browser, "in-airflow-dark", for_docs=True)
+    take_picture(page.browser, "in-airflow-dark")
 
 
 def test_a_status_and_a_message_are_one_click_away(page):

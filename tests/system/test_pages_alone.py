@@ -222,10 +222,8 @@ PATHS = {
 
 
 DOCS = (
-    *("messages-desk-light", "messages-desk-dark", "messages-phone-light", "message-desk-light"),
-    *("unknown-desk-light", "inbox-desk-light", "questions-desk-light", "questions-phone-light"),
-    *("alerts-desk-light", "alerts-phone-light"),
-    *("campaign-desk-light", "campaign-phone-light"),
+    *("message-desk-light", "alerts-desk-light", "campaign-desk-light", "campaign-phone-light"),
+    *("questions-desk-light", "questions-phone-light"),
 )
 
 
