@@ -5,6 +5,7 @@ import logging
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,7 @@ from airflow_provider_d360.emulator.testing import ServedEmulator
 from airflow_provider_d360.messages import text
 from airflow_provider_d360.transport.client import Transport
 from airflow_provider_d360.transport.settings import ConnectionSettings
+from airflow_provider_d360.transport.sockets import ca_bundle
 from tests.web_servers import serving, untrusted_tls
 
 TO = "4915112345689"
@@ -272,6 +274,19 @@ def test_an_untrusted_certificate_is_an_error_that_is_not_tried_again(
 def test_the_ca_bundle_of_requests_users_is_honoured(perform, emulator, secure_url, monkeypatch):
     url, certificate = secure_url
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    perform(send(), base_url=url.replace("127.0.0.1", "localhost"))
+    assert len(emulator.sent) == 1
+
+
+def test_a_ca_bundle_that_has_changed_is_read_again(perform, emulator, secure_url, tmp_path, monkeypatch):
+    url, certificate = secure_url
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(Path(ca_bundle()).read_text())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with pytest.raises(D360UnavailableError, match="REQUESTS_CA_BUNDLE"):
+        perform(send(), base_url=url.replace("127.0.0.1", "localhost"))
+    with bundle.open("a") as file:
+        file.write(Path(certificate).read_text())
     perform(send(), base_url=url.replace("127.0.0.1", "localhost"))
     assert len(emulator.sent) == 1
 
