@@ -116,13 +116,6 @@ class Plan:
             f"{self.suppressed} suppressed, {self.recent} written to too recently, {self.invalid} invalid"
         )
 
-    def complaint(self) -> str:
-        """Return the rows that cannot be sent, one a line."""
-        lines = [f"row {number}: {problem}" for number, problem in self.problems]
-        if self.invalid > len(lines):
-            lines.append(f"and {self.invalid - len(lines)} more")
-        return "\n".join(lines)
-
 
 def country_of(to: str) -> str:
     """

@@ -29,7 +29,6 @@ IN_A_ROW = 10
 _LEAST = 100
 _MOST_WRONG = 0.1
 _MOST_UNKNOWN = 0.05
-HIGHEST_RATE = 10_000.0  # messages per second; WhatsApp allows 1,000
 
 
 class Kind(Enum):
@@ -83,15 +82,6 @@ def verdict_on(error: D360Error, attempts: int) -> Verdict:
     if isinstance(error, D360UnavailableError):
         return Verdict(Kind.OUTAGE, wait or 0.0)
     return Verdict(Kind.WRONG)
-
-
-def is_rate(rate: float) -> bool:
-    """
-    Return whether a campaign can be slowed down to a rate.
-
-    :param rate: Messages per second.
-    """
-    return 0 < rate <= HIGHEST_RATE
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from airflow_provider_d360.campaigns.verdicts import is_rate
+from airflow_provider_d360.campaigns.signals import ACTIONS, is_rate
 from airflow_provider_d360.cli.command import Command
 from airflow_provider_d360.cli.stores import NO_STORE, NoStoreError, in_time, with_store
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 NOT_THERE = 1
 WRONG_CALL = 2
 
-_SIGNALS = {"pause": "pause", "resume": "run", "slow": "run", "stop": "stop"}
 _SHOWN_LIMIT = 50
 _EPILOG = """
 actions:
@@ -91,10 +90,10 @@ def _run(store: Store, args: argparse.Namespace) -> Iterator[str]:
         if not campaigns:
             yield f"There is no campaign in the store {store.place}"
         return
-    if args.action in _SIGNALS:
+    if args.action in ACTIONS:
         rate = args.rate if args.action == "slow" else None
         reason = args.reason or (None if args.action in ("resume", "slow") else "by airflow d360 campaign")
-        if not store.campaigns.signal(args.campaign, _SIGNALS[args.action], reason, rate):
+        if not store.campaigns.signal(args.campaign, ACTIONS[args.action], reason, rate):
             raise _NotThereError(f"There is no campaign {args.campaign!r}.")
     found = store.campaigns.find(args.campaign)
     if found is None:
@@ -131,7 +130,7 @@ def _show(store: Store, one: Campaign) -> Iterator[str]:
 
 
 _ARGUMENTS: dict[str, dict[str, Any]] = {
-    "action": {"choices": ("list", "show", *_SIGNALS, "settle"), "help": "what to do, see below"},
+    "action": {"choices": ("list", "show", *ACTIONS, "settle"), "help": "what to do, see below"},
     "campaign": {"nargs": "?", "metavar": "CAMPAIGN", "help": "the id of the campaign"},
     "--rate": {"type": float, "help": "slow: how many messages per second at most"},
     "--as": {"dest": "outcome", "choices": ("sent", "not-sent"), "help": "settle: what they count as"},

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from airflow_provider_d360.campaigns.progress import Progress, format_seconds
 from airflow_provider_d360.campaigns.reporting import summarize
-from airflow_provider_d360.campaigns.verdicts import is_rate
+from airflow_provider_d360.campaigns.signals import ACTIONS, is_rate
 from airflow_provider_d360.pages.access import NoticeError, permitted, read_form
 from airflow_provider_d360.pages.addresses import page_path
 from airflow_provider_d360.pages.charts import HEIGHT, columns, shares
@@ -28,7 +28,6 @@ from airflow_provider_d360.store.campaigns import Campaign
 log = logging.getLogger(__name__)
 
 _MOST = 100
-_SIGNALS = {"pause": "pause", "resume": "run", "slow": "run", "stop": "stop"}
 _SEQUENCE = (
     *("failed", "refused", "unknown", "held", "accepted", "sent", "delivered", "read", "played"),
     *("suppressed", "skipped", "postponed", "planned"),
@@ -148,14 +147,14 @@ def _control(store: Store, campaign_id: str, form: dict[str, str], user: Any) ->
         )
     action = form.get("control", "")
     rate = _rate(form.get("rate")) if action == "slow" else None
-    if action not in _SIGNALS or (action == "slow" and rate is None):
+    if action not in ACTIONS or (action == "slow" and rate is None):
         raise NoticeError(
             400,
             "That is not possible",
             "Nothing was changed. Give a rate of more than 0 messages per second.",
         )
     reason = f"by {user.get_name()}" if action in ("pause", "stop") else None
-    store.campaigns.signal(found.id, _SIGNALS[action], reason, rate)
+    store.campaigns.signal(found.id, ACTIONS[action], reason, rate)
     log.info("Campaign %s: %s by %s", found.id, action, user.get_name())
     return RedirectResponse(page_path("campaigns", found.id), 303)
 

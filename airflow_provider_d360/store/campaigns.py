@@ -61,8 +61,6 @@ CAMPAIGNS = Table(
 )
 Index("d360_campaigns_id", CAMPAIGNS.c.id, unique=True)
 
-SIGNALS = ("run", "pause", "stop")
-
 
 class ReplacedError(Exception):
     """Another process plans this campaign now."""
