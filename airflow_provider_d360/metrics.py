@@ -81,7 +81,7 @@ ALERTS_HELD = Metric(
     "d360.alerts.held_back",
     "counter",
     ("reason",),
-    "Alerts that were held back: by a cooldown, for a summary, or because another alert had told of it.",
+    "Alerts that were held back: by a cooldown, for a summary, or because another alert had reported it.",
 )
 ALERTS_KEPT = Metric(
     "d360.alerts.due", "counter", (), "Alerts that could not be sent at once, and are sent later."

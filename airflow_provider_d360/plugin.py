@@ -139,9 +139,9 @@ def is_served() -> bool:
 
 def listeners() -> list[object]:
     """
-    Return what Airflow tells of broken DAG files, in its DAG processor, if they are to be alerted about.
+    Return the listener for broken DAG files, in the DAG processor, if ``[d360]`` asks for alerts about them.
 
-    Not in other processes, because Airflow refuses some DAGs where there is a listener.
+    Other processes get none, because Airflow refuses some DAGs where there is a listener.
     """
     if sys.argv[1:2] != ["dag-processor"]:
         return []

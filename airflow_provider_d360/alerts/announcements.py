@@ -1,8 +1,8 @@
 """
-Announcing what is wrong with templates, numbers, accounts and keys by another way than WhatsApp.
+Announces problems of templates, numbers, accounts and keys by another way than WhatsApp.
 
-``[d360] notice_notifier`` names the way: any notifier of Airflow. Whoever is alive announces: the receiver,
-the process of an alert, ``airflow d360 deliver-due``.
+``[d360] notice_notifier`` names it: any notifier of Airflow. The receiver announces, the process of an alert,
+and ``airflow d360 deliver-due``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def note_key(store: Store, conn_id: str, outcomes: Sequence[Outcome]) -> None:
 
     :param store: The store.
     :param conn_id: The Airflow connection.
-    :param outcomes: What became of messages that were sent through it.
+    :param outcomes: The outcomes of messages that were sent through it.
     """
     errors = [outcome for outcome in outcomes if isinstance(outcome, D360Error)]
     if any(error.detail.condition is Condition.KEY_REJECTED for error in errors):
@@ -109,7 +109,7 @@ def describe_notices(notices: Sequence[Notice]) -> str:
 
 def configured_notify() -> Callable[[str], object] | None:
     """
-    Return what sends a text through the notifier of ``[d360] notice_notifier``; None if none is configured.
+    Return a function that sends a text through ``[d360] notice_notifier``; None if no notifier is configured.
 
     The notifier is imported and made when there is something to send. Each of its template fields may hold
     ``{{ notice }}``.

@@ -1,4 +1,4 @@
-"""What a callback does with an alert: write it down, send it, write down what became of it, help others."""
+"""What a callback does with an alert: record it, send it, record the outcome, send other due alerts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Plan:
     What a callback has to do.
 
     :param conn_id: The Airflow connection.
-    :param content: The alert that is to be sent now; None if there is none.
+    :param content: The alert to send now; None if there is nothing to send.
     :param due: The alert as it was written down; None if the store cannot be used.
     :param summary: The id of the summary that this process waits for.
     :param helps: Whether to send what others have left. In a flood, few must do that.
@@ -51,7 +51,7 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Sending:
     """
-    What became of an alert.
+    The outcome of an alert.
 
     :param outcomes: The response or the error for each recipient, in order; empty if nothing was sent.
     :param is_kept: What did not reach everybody is tried again.
@@ -63,12 +63,12 @@ class Sending:
 
 def plan(content: AlertContent, conn_id: str, options: queue.Options, *, is_recovery: bool) -> Plan:
     """
-    Write an alert down, and return what is to be done. Without a store, the alert is sent at once.
+    Record an alert, and return the next step. Without a store, the next step is to send it at once.
 
     :param content: The alert.
     :param conn_id: The Airflow connection.
     :param options: How it is written down.
-    :param is_recovery: It is sent only if somebody was told of a problem.
+    :param is_recovery: Send it only if the problem was reported to somebody.
     """
     now = time.time()
     try:
@@ -90,7 +90,7 @@ def plan(content: AlertContent, conn_id: str, options: queue.Options, *, is_reco
 
 def carry_out(plan: Plan, ends: float) -> Flow[Sending]:
     """
-    Do what is to be done, and send what others have left. An alert of this callback that fails is kept.
+    Carry out a plan, then send other processes' due alerts. An alert that cannot be sent stays in the store.
 
     :param plan: What :func:`plan` returned.
     :param ends: When to end, on the monotonic clock; later if there is a summary to wait for.
@@ -139,7 +139,7 @@ def _settle(due: DueAlert, content: AlertContent, outcomes: Sequence[Outcome]) -
     try:
         return queue.use(lambda store: settle(store, due, content, outcomes))
     except queue.QueueUnavailableError as problem:
-        log.warning("What became of an alert could not be written down, so it may be sent again. %s", problem)
+        log.warning("The outcome of an alert could not be written down, so it may be sent again. %s", problem)
         return None
 
 
@@ -149,7 +149,7 @@ def _announce() -> None:
 
 
 def _give_back(due: DueAlert, content: AlertContent) -> None:
-    """Leave an alert to whoever has the connection that is missing here."""
+    """Leave an alert to a process that has the connection which is missing here."""
     at = time.time() + queue.STORE_SECONDS
     with suppress(queue.QueueUnavailableError):
         queue.use(lambda store: store.alerts.postpone(due, at, content.to_json()))

@@ -1,4 +1,4 @@
-"""What is kept of an alert until everybody got it: its text, its recipients, and what became of it so far."""
+"""The stored form of an alert until everybody got it: its text, its recipients, and its outcomes so far."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AlertContent:
     :param notes: What the message adds, such as how many alerts were held back.
     :param doubtful: Those of the recipients who may have got it.
     :param message_ids: The ids of the messages that were accepted.
-    :param told: Of a summary: ids and names of the alerts that it tells of.
+    :param told: Of a summary: ids and names of the alerts that it reports.
     :param backup: Who gets it if none of the recipients does in time.
     :param delivered_within_seconds: The time for that.
     :param is_backup: This one goes to the backup.
@@ -83,7 +83,7 @@ class AlertContent:
 
     def prepared(self, at: float, now: float) -> PreparedAlert:
         """
-        Return what is sent now; an alert that is late says so.
+        Return the alert, ready to send. A late alert says that it is late.
 
         :param at: When it happened, in Unix seconds.
         :param now: The time, in Unix seconds.

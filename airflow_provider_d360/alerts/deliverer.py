@@ -1,4 +1,4 @@
-"""Sends the alerts that are due: those of killed processes, of outages, and the summaries of runs."""
+"""Sends due alerts: of killed processes, of outages, and summaries of runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DELIVERED = frozenset({"delivered", "read", "played"})
 
 
 class Fate(Enum):
-    """What became of an alert."""
+    """The outcome of an alert."""
 
     SENT = "somebody got it"
     KEPT = "it is tried again"
@@ -47,7 +47,7 @@ class Fate(Enum):
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """
-    What was done about alerts that were due.
+    What was done with the due alerts.
 
     :param sent: How many were sent to everybody.
     :param kept: How many failed, and are tried again.
@@ -63,7 +63,7 @@ def deliver_due(store: Store, ends: float) -> Delivered:
     """
     Send what is due, oldest first, and return what was done. Of several processes, each sends other alerts.
 
-    While one connection cannot be used, its alerts wait, and those of others go on. Errors are logged.
+    While a connection cannot be used, its alerts wait, and those of the others are sent. Errors are logged.
 
     :param store: The store.
     :param ends: When to end, on the monotonic clock.
@@ -86,7 +86,7 @@ def deliver_due(store: Store, ends: float) -> Delivered:
 
 def prepare(conn_id: str, content: AlertContent, at: float) -> PreparedAlert:
     """
-    Return what is sent of an alert now.
+    Return a stored alert, ready to send.
 
     :param conn_id: The Airflow connection.
     :param content: The alert.
@@ -102,7 +102,7 @@ def prepare(conn_id: str, content: AlertContent, at: float) -> PreparedAlert:
 
 def settle(store: Store, due: DueAlert, content: AlertContent, outcomes: Sequence[Outcome]) -> Fate:
     """
-    Write down what became of an alert, and what that shows of its connection's key; return the former.
+    Record the outcome of an alert, and what it shows about the connection's key; return the outcome.
 
     :param store: The store.
     :param due: The alert, as it was claimed.
@@ -168,7 +168,7 @@ def _name(content: AlertContent | None) -> str:
 
 
 def _deliver(store: Store, due: DueAlert, seconds: float) -> Fate:
-    """Send one alert, and return what became of it."""
+    """Send one alert, and return the outcome."""
     content = _read(due)
     if content is None:
         log.error("An alert cannot be read, and is dropped.")

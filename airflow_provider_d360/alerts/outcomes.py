@@ -1,4 +1,4 @@
-"""What became of an alert: sent, kept to be tried again, or given up. Pure."""
+"""Outcomes of an alert: sent, kept to be tried again, or given up. Pure."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ STORE_SECONDS = 2.0
 REGISTER_SECONDS = 10.0  # when hundreds of tasks fail at once, each waits for its turn at the store …
 _SLICE_SECONDS = 0.1  # … and a machine that is too busy to let this process run is no store that hangs
 _LONGEST_SECONDS = 90.0
-_IN_FLIGHT_SECONDS = 3.0  # during an outage, an attempt to tell of the problem fails in less
+_IN_FLIGHT_SECONDS = 3.0  # during an outage, an attempt to report the problem fails in less
 
 
 class QueueUnavailableError(Exception):
@@ -55,7 +55,7 @@ class Options:
 
 def register(content: AlertContent, conn_id: str, options: Options, at: float) -> Registered:
     """
-    Write an alert down, and return what becomes of it.
+    Write an alert down, and return what to do with it.
 
     :param content: The alert.
     :param conn_id: The Airflow connection that it is sent through.
@@ -93,7 +93,7 @@ def register(content: AlertContent, conn_id: str, options: Options, at: float) -
 
 def register_recovery(content: AlertContent, conn_id: str, options: Options, at: float) -> DueAlert | None:
     """
-    Write an alert about the end of a problem down; return None if nobody was told of a problem.
+    Write down an alert about the end of a problem; return None if the problem was reported to nobody.
 
     What is being sent about the problem at this moment may fail, and would then go out after its end: that is
     waited for, three seconds at most.
@@ -135,7 +135,7 @@ def register_recovery(content: AlertContent, conn_id: str, options: Options, at:
 
 
 def _facts(content: AlertContent, *, ended: bool = False) -> AlertFacts:
-    """Return what people may see of an alert later. A file, which is no DAG, stands as the task."""
+    """Return the facts that the alerts page shows. For a broken DAG file, the file name is the task id."""
     from airflow_provider_d360.store.alert_history import AlertFacts
 
     alert = recovered(content.alert, 0.0, 0) if ended else content.alert

@@ -26,7 +26,7 @@ _STORE_SECONDS = 2.0
 
 def alert_key(context: Mapping[str, Any], alert: Alert) -> str:
     """
-    Return what names an alert: one person gets the same one once. Same event, run, task, try and *Clear*.
+    Return the key of an alert: same event, run, task, try and *Clear*. A person gets each key once.
 
     An alert that belongs to no run is always a new one. So is one about a DAG whose run is not passed: nobody
     can tell it from the one before a *Clear*.

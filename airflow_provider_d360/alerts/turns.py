@@ -29,8 +29,8 @@ def in_turn(path: Path, work: Callable[[], T]) -> T:
     """
     Wait for a turn, do something, and return its result.
 
-    The turn of a process that is killed ends with it. When turns cannot be taken, or those of others do not
-    end, the work is done at once.
+    When a process is killed, its turn ends. When locks do not work here, or no other process ends its turn,
+    the work is done at once.
 
     :param path: A file that all processes of this machine know. It stays empty: each of its first bytes is
         locked by one of them.

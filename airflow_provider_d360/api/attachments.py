@@ -30,7 +30,7 @@ def attachments(message: Mapping[str, object]) -> list[Attachment]:
 
     A ``path`` counts only where WhatsApp's grammar has a media object: in the message itself, in the header
     of an interactive message or of one of its cards, and in the parameters of a template or of one of its
-    cards. In data of your own, such as that of a flow, it is a word like any other.
+    cards. In your own data, such as a flow's data, it has no special meaning.
 
     :param message: The message, rendered.
     """

@@ -245,7 +245,7 @@ _RESOURCE_UNKNOWN = Meaning(
 
 def by_code(code: int | None, *, on_premise: bool) -> Meaning | None:
     """
-    Return what a code means, or ``None``.
+    Return the meaning of a code; ``None`` for an unknown code.
 
     The two APIs use different codes, but gateways put each into the other's envelope. A code that only the
     other API has counts, unless it may be an HTTP status.
@@ -261,7 +261,7 @@ def by_code(code: int | None, *, on_premise: bool) -> Meaning | None:
 
 def by_status(status: int, *, known_envelope: bool = True) -> Meaning:
     """
-    Return what an HTTP status means: the last resort, because rate limits come as 400 here.
+    Return the meaning of an HTTP status, for responses without a code: 360dialog sends rate limits as 400.
 
     :param status: The HTTP status.
     :param known_envelope: Whether the body is one that 360dialog sends. Without one, a 404 comes from some

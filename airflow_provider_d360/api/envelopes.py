@@ -88,7 +88,7 @@ def find_error(body: str, private: Collection[str] = (), *, failed: bool = False
 
 
 def _nested(value: object, private: Collection[str], depth: int = 0) -> Iterator[Mapping[str, object]]:
-    """Yield the objects that stand where an error may: the outer ones first, the body among them."""
+    """Yield the objects that may be an error: the body first, then the objects inside it."""
     if isinstance(value, Mapping):
         yield value
         inner = [value[key] for key in _WRAPPERS if key in value]
@@ -152,7 +152,7 @@ def _without(written: str, private: Collection[str], mark: str) -> str:
 
 
 def _objects_in(written: str) -> Iterator[Mapping[str, object]]:
-    """Yield the JSON objects that stand in a text, the outermost ones."""
+    """Yield the outermost JSON objects inside a text."""
     at = written.find("{")
     for _ in range(_MOST_OBJECTS):
         if at < 0:

@@ -196,7 +196,7 @@ def _read_items(value: Mapping[str, object], *, on_premise: bool) -> list[Event]
 
 
 def _read_others(whole: object, names: Sequence[str]) -> list[Event]:
-    """Return what stands beside the events: other items, and values in place of items."""
+    """Return everything that is not an event: unknown items, and values where items are expected."""
     return [
         UnknownEvent({name: value})
         for name, value in mapping(whole).items()

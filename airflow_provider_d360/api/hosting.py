@@ -21,7 +21,7 @@ class Hosting:
     :param waba_webhook: The webhook of a whole WhatsApp Business Account.
     :param health: Whether the service, and on cloud the number, is able to send.
     :param media: Uploading media.
-    :param media_item: What stands before the id of one piece of media.
+    :param media_item: The path before a media id.
     :param media_by_url: Media is downloaded from a signed URL that another request returns.
     :param largest_upload: How many bytes one upload may have.
     :param uploads: Uploading what becomes a sample in a template, or a profile picture.
@@ -29,7 +29,7 @@ class Hosting:
     :param message_templates: The newer, Meta-shaped way to templates.
     :param profile: The business profile.
     :param blocked_users: Blocking people, unblocking them, and listing who is blocked.
-    :param contact_block: Blocking one person; ``{number}`` stands for them.
+    :param contact_block: Blocking one person; ``{number}`` is replaced by their number.
     :param names_product: Bodies carry ``"messaging_product": "whatsapp"``.
     :param reads_by_put: A message is marked as read by ``PUT {messages}/{id}``, not by a ``POST``.
     :param wants_namespace: Templates are addressed with their ``namespace``.

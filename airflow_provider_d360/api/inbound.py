@@ -1,4 +1,4 @@
-"""What stands in a message that somebody sent to us, and which messages a reader wants."""
+"""The content of received messages, and filters for them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REPLIES = ("button_reply", "list_reply")
 @dataclass(frozen=True, slots=True)
 class Content:
     """
-    What stands in a message.
+    The content of a received message.
 
     :param text: What the person wrote: a text, the caption of a file, or the title of a button.
     :param payload: The id of a button or list row that was tapped.
@@ -61,7 +61,7 @@ def read_content(kind: str, raw: object) -> Content:
 @dataclass(frozen=True, slots=True)
 class Filter:
     """
-    Which messages a reader wants: those that meet all that is given.
+    Selects messages: a message must meet every given condition.
 
     :param numbers: Our numbers, in digits, or their ids, to which the messages are sent.
     :param kinds: Types of messages: ``text``, ``image``, ``interactive``…
@@ -70,8 +70,8 @@ class Filter:
         whatever case; at most 200 characters long.
     :param button_prefix: How the ids of buttons begin that were tapped.
     :param senders: Who may write: numbers in digits, or user ids.
-    :raises ValueError: The pattern is empty, too long, or no regular expression; the prefix is empty; a list
-        is none, or holds what no message can meet.
+    :raises ValueError: The pattern is empty, too long, or no regular expression; the prefix is empty; a
+        list is not a list, or holds a value that no message can have.
     """
 
     numbers: Sequence[str] = ()
@@ -134,7 +134,7 @@ def _words(name: str, value: object) -> tuple[str, ...]:
 
 def keyword_of(written: str) -> str:
     """
-    Return the first word of a text in lower case, without the punctuation around it; empty if there is none.
+    Return the first word of a text in lower case, without punctuation; an empty string without a word.
 
     :param written: The text.
     """

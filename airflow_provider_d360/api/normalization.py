@@ -100,7 +100,7 @@ _CHANGES: list[tuple[Sequence[str], Callable[[object], object]]] = [
 
 
 def _change(value: object, keys: Sequence[str], change: Callable[[object], object]) -> object:
-    """Change what a path of keys leads to; ``[]`` stands for all items of a list."""
+    """Change the value at a path of keys; ``[]`` means all items of a list."""
     if not keys:
         return change(value)
     key, rest = keys[0], keys[1:]

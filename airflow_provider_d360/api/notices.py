@@ -97,7 +97,7 @@ def read_notice(change: Mapping[str, object], account: object, time: object) -> 
 
 def key_notice(conn_id: str, *, is_accepted: bool) -> NoticeEvent:
     """
-    Return what a response shows about the key of a connection: no webhook reports that one has expired.
+    Return the state of a connection's key, as a response shows it: no webhook reports an expired key.
 
     :param conn_id: The Airflow connection.
     :param is_accepted: Whether 360dialog accepts its key.
@@ -158,7 +158,7 @@ def _level(state: str, good: Iterable[str], bad: Iterable[str] = ()) -> Level:
 
 
 def _word(value: object) -> str | None:
-    """Return a state; ``None`` for what is none."""
+    """Return a state; ``None`` if the value is not text or too long."""
     word = text(value)
     return word if word and len(word) <= _LONGEST_WORD else None
 

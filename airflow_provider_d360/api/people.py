@@ -16,7 +16,7 @@ _TWO_FORMS = frozenset({"52", "54", "55"})
 
 def person(recipient: str) -> str:
     """
-    Return the one text that stands for all numbers of this recipient; it is for comparing, not for sending.
+    Return one text for all numbers of this recipient. It is for comparing, not for sending.
 
     Somebody who is written to as 55 11 9 6123 4567 writes back as 55 11 6123 4567. Mexico and Argentina have
     two forms as well. User ids, and numbers of other countries, stay as they are.

@@ -72,8 +72,8 @@ def short_id(message_id: object) -> str:
     Show a message by the start of a hash of its id: ``m3f9a1c2e5b7d9f01``.
 
     WhatsApp's ids hold the recipient's number in Base64, so a part of one is no help. The id itself ends in
-    random characters, so nobody can try out which number a hash stands for. The store finds a message by this
-    form.
+    random characters, so nobody can find a hash's number by trying them all. The store finds messages by
+    this form.
 
     :param message_id: The id that 360dialog gave the message.
     """
@@ -98,7 +98,7 @@ def scrub(text: str, private: Iterable[str] = ()) -> str:
 
 def readable(text: str, private: Collection[str] = (), public: Iterable[str] = ()) -> str:
     """
-    Show of a text from elsewhere only the words that error texts are known to use; ``…`` stands for the rest.
+    Keep only known words of error texts in a foreign text; replace the rest by ``…``.
 
     Such a text may quote what is private in part, cut off, spaced otherwise or in any encoding. Known words
     are hidden as well where they quote ``private``: any word of a short value, and two words in a row of a
@@ -147,7 +147,7 @@ def quotes(identifier: str, private: Iterable[str]) -> bool:
 
 def decodings(identifier: str) -> Iterator[str]:
     """
-    List what an id may stand for: itself, and its content as Base64 in either alphabet or as hex.
+    List the readings of an id: the id itself, and its content decoded from Base64 (either alphabet) or hex.
 
     :param identifier: The id. Base64 may begin at any of its characters.
     """

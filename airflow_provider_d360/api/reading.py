@@ -62,7 +62,7 @@ def _encoding(body: bytes) -> str:
 
 def json_value(text: str) -> object:
     """
-    Return what a text says in JSON, or ``None`` when it is no JSON.
+    Return the JSON value of a text; ``None`` if it is not JSON.
 
     :param text: The text.
     """
@@ -98,7 +98,7 @@ def mapping(value: object) -> Mapping[str, object]:
 
 def child(value: object, name: str) -> Mapping[str, object]:
     """
-    Return an object inside an object; an empty one when there is none.
+    Return an object inside an object; an empty one if it is missing.
 
     :param value: Any value.
     :param name: The key of the inner object.
@@ -118,7 +118,7 @@ def objects(value: object) -> Iterator[Mapping[str, object]]:
 
 def elements(value: object) -> list[object]:
     """
-    Return a list, or a list of the one object that stands in its place; nothing for anything else.
+    Return a list as it is, an object as a list of one, and an empty list for anything else.
 
     :param value: Any value.
     """

@@ -60,7 +60,7 @@ def address(
 
 def canonical(to: object, recipient_type: str = "individual", *, default_region: str | None = None) -> str:
     """
-    Return the one text that stands for all writings of a recipient; reading it again returns the same.
+    Return one text for all spellings of a recipient; applied to its own result, it returns the same.
 
     :param to: The recipient, as for :func:`address`.
     :param recipient_type: ``individual`` or ``group``.
@@ -174,7 +174,7 @@ def _check_brackets(written: str, digits: str) -> None:
 
 
 def _country_code(digits: str) -> str:
-    """Return the country code that a number begins with; an empty text if there is none."""
+    """Return the country code of a number; an empty text if it has none."""
     return _first_code(digits[:3])
 
 
@@ -195,7 +195,7 @@ def _international(digits: str, zero_at: int | None = None) -> str:
     Check an international number.
 
     :param digits: Its digits, country code first.
-    :param zero_at: Where a zero in brackets stands among them; ``None`` when there is none.
+    :param zero_at: The position of a zero in brackets among them; ``None`` without one.
     """
     import phonenumbers
 

@@ -208,7 +208,7 @@ def _clean(
 
 
 def _trace_id(text: str, private: Collection[str]) -> str:
-    """Show an ``fbtrace_id`` unless it is none, or has a part in common with something private."""
+    """Return an ``fbtrace_id``; an empty text if it is malformed, or shares a part with something private."""
     if not re.fullmatch(r"(?=.*[A-Za-z])[\w-]{4,40}", text, re.ASCII):
         return ""
     return "" if quotes(text, private) else text

@@ -79,7 +79,7 @@ def read_restriction(
     only_to: object, redirect_to: object, default_region: str | None = None
 ) -> Restriction | None:
     """
-    Read the restriction of a connection; None if there is none.
+    Read the restriction of a connection; None if it is not restricted.
 
     :param only_to: Phone numbers, user ids and group ids, separated by commas or as a list; digits with ``*``
         at their end, such as ``+44 77*``, allow all numbers that begin with them. None and an empty

@@ -12,7 +12,7 @@ def wait_seconds(
     error: D360Error, *, attempt: int, max_attempts: int, remaining_seconds: float, jitter: float
 ) -> float | None:
     """
-    Return how long to wait before the next attempt, in seconds; ``None`` when there is none.
+    Return how long to wait before the next attempt, in seconds; ``None`` if there must be no next attempt.
 
     Whether another attempt is harmless is decided where the response is read (``ErrorDetail.retry_soon``). A
     wait that does not fit into the remaining time is not begun: waiting for minutes is the scheduler's work.

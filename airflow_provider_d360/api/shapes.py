@@ -1,7 +1,7 @@
 """
-Which positions of a message hold a word of WhatsApp's grammar, and which hold a file.
+Which positions of a message hold a keyword of WhatsApp's API, and which hold a file.
 
-Everything at any other position is private: what people write, and data of your own such as that of a flow.
+Every other position is private: texts, and your own data, such as a flow's data.
 The position decides, not the name of the key: ``status`` in the data of a flow is private.
 """
 
@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 
 class Leaf(Enum):
-    """What stands at a position that has no further positions inside."""
+    """The kind of a value at a position without further positions inside."""
 
-    WORD = "a word of the grammar, or a name that is known to everybody who sees the DAG"
+    WORD = "a keyword, or a name that everybody who sees the DAG knows"
     FILE = "a media object, which may name a file by its path"
     PRIVATE = "anything else"
 
@@ -78,7 +78,7 @@ MESSAGE: Shape = {
 
 def inside(shape: Shape, key: object) -> Shape:
     """
-    Return the shape of what stands under a key.
+    Return the shape of the value of a key.
 
     :param shape: The shape of the object.
     :param key: One of its keys.

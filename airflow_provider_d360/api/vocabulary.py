@@ -1,5 +1,5 @@
 """
-The words that an error text may repeat: those of Meta, 360dialog, HTTP, TLS, Python and Jinja.
+The words that an error text may repeat: the vocabulary of Meta, 360dialog, HTTP, TLS, Python and Jinja.
 
 A text from elsewhere may quote a message, a key or a number, whole, in part or in any encoding. Only the
 words listed here are shown of it, so nothing needs to be recognised as private. Add a word when a documented

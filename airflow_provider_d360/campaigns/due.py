@@ -32,10 +32,10 @@ class Schedule:
 
     def next_due(self, left: Iterable[tuple[int | None, float | None]], now: float) -> float | None:
         """
-        Return when the next row may be sent, in Unix seconds; None if there is none.
+        Return when the next row may be sent, in Unix seconds; None if no row is left.
 
         :param left: For each set of time zones with rows that are left, the earliest time of these rows; None
-            stands for rows without a window, and for rows that are due now.
+            means rows without a window, and rows that are due now.
         :param now: The time, in Unix seconds.
         """
         times = [self._opening(zone, max(due_at or now, now)) for zone, due_at in left]

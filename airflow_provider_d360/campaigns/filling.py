@@ -24,7 +24,7 @@ def columns_of(message: object) -> list[str]:
 
 def has_plain_columns_only(message: object) -> bool:
     """
-    Return whether columns stand only in texts, and neither for links or ids nor for whole messages.
+    Return whether columns are used only inside texts, and not for links, ids or whole messages.
 
     :param message: The message.
     """
@@ -67,7 +67,7 @@ def read_value(value: object) -> Any:
 
 
 def _strings(value: object, key: str = "") -> Iterator[tuple[str, str]]:
-    """List the texts of a message, each with the key that it stands under."""
+    """List the texts of a message, each with its key."""
     if isinstance(value, str):
         yield key, value
     elif isinstance(value, Mapping):

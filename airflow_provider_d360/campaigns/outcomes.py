@@ -26,7 +26,7 @@ _STATES = {
 
 def outcome_of_sent(row: DueRow, sent: Sent) -> tuple[Kind, Outcome]:
     """
-    Return what became of a message that was accepted, or is held.
+    Return the outcome of a message that was accepted or is held.
 
     :param row: Its row.
     :param sent: The response.
@@ -40,7 +40,7 @@ def outcome_of_sent(row: DueRow, sent: Sent) -> tuple[Kind, Outcome]:
 
 def outcome_of_error(row: DueRow, error: D360Error, verdict: Verdict, now: float) -> Outcome:
     """
-    Return what became of a message that was not accepted, or may not have been.
+    Return the outcome of a message that was not, or perhaps not, accepted.
 
     :param row: Its row.
     :param error: The error.

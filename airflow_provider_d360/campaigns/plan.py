@@ -87,7 +87,7 @@ class Plan:
 
     def result(self, category: str | None, rate: float, daily_limit: int | None) -> dict[str, Any]:
         """
-        Return what people should know before they send.
+        Return the figures to review before sending.
 
         :param category: The template's category; None for other messages.
         :param rate: The rate of the number, in messages per second.

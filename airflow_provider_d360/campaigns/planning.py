@@ -292,7 +292,7 @@ def may_be_marketing(campaign: Campaign) -> bool:
 
 
 def _read_message(message: Any) -> Any:
-    """Return the message as it is sent; the text that stands for a column with whole messages stays."""
+    """Return the message in WhatsApp's form; ``column('…')`` in place of the whole message stays as it is."""
     if isinstance(message, str) and COLUMN.fullmatch(message):
         return message
     try:

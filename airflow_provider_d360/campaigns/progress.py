@@ -57,7 +57,7 @@ class Progress:
 
     def line(self, now: float) -> str:
         """
-        Return counts, rate and time left, and begin to measure the rate anew.
+        Return counts, rate and time left, and start to measure the rate again.
 
         :param now: The time, in seconds.
         """

@@ -74,7 +74,7 @@ def write_report(store: Store, campaign: Campaign, path: Any) -> int:
     :param store: The store.
     :param campaign: The campaign.
     :param path: A ``.csv``, ``.jsonl`` or ``.parquet`` file, locally or in an object storage.
-    :raises D360RequestError: when it is none of these.
+    :raises D360RequestError: for any other value.
     :raises OSError: when it cannot be written.
     """
     file = open_path(path)

@@ -279,7 +279,7 @@ class CampaignSender:
             self._note_outage(problem)
         if problem.detail.condition is Condition.OPTED_OUT:
             to = str(json.loads(row.payload)[0])
-            with suppress(StoreError):  # whoever writes to this person next is told again
+            with suppress(StoreError):  # the next message to this person gets the same error
                 await in_store(self._store.suppressions.add_refused, to, time.time())
         return verdict.kind, outcome_of_error(row, problem, verdict, time.time())
 

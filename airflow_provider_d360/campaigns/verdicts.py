@@ -1,7 +1,7 @@
 """
 What an error means for a campaign, and when a campaign stops by itself. Pure.
 
-The meaning of codes stands in ``api/codes.py``; here are only its consequences for the next messages.
+``api/codes.py`` defines the meaning of codes; here are only its consequences for the next messages.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Verdict:
 
 def verdict_on(error: D360Error, attempts: int) -> Verdict:
     """
-    Return what an error means.
+    Return the consequence of an error.
 
     :param error: The error of sending a message, or of its status.
     :param attempts: How often this message was postponed before.

@@ -1,4 +1,4 @@
-"""Writes what became of rows, several at a time, and goes on trying while the store is away."""
+"""Writes the outcomes of rows, several at a time, and keeps trying while the store is away."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     Run ``python -m airflow_provider_d360``, and return the exit code.
 
-    :param arguments: The arguments of the command line. Default: those of the process.
+    :param arguments: The arguments of the command line. Default: the arguments of this process.
     """
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_d360")
     parser.add_argument("--version", action="version", version=VERSION)

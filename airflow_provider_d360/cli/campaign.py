@@ -25,7 +25,7 @@ _SHOWN_LIMIT = 50
 _EPILOG = """
 actions:
   list              show the newest campaigns
-  show CAMPAIGN     show what became of its messages
+  show CAMPAIGN     show the outcomes of its messages
   pause CAMPAIGN    send nothing until it is resumed; tasks wait without a worker
   resume CAMPAIGN   go on, after a pause or a stop, with the whole rate
   slow CAMPAIGN     send at most --rate messages per second; resume lifts it

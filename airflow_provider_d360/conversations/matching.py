@@ -47,7 +47,7 @@ def read_answer(
     question: Question, spec: Spec, person: Person, message: InboxMessage, hash_: Hash
 ) -> Answer | None:
     """
-    Return what a message answers to a question; None if it is no answer of this person to it.
+    Return a message as an answer to a question; None if it is not an answer of this person to it.
 
     :param question: The question.
     :param spec: What counts as an answer to it.

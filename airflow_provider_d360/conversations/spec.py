@@ -101,7 +101,7 @@ def read_choices(value: object) -> tuple[tuple[str, str], ...]:
 
 def row_parts(title: str) -> tuple[str, str | None]:
     """
-    Split a title into what a list row shows: its title, and what stands below it.
+    Split a title into the title and the description of a list row.
 
     :param title: At most 96 characters.
     """

@@ -19,7 +19,7 @@ def write_question(body: str, spec: Spec, payloads: Sequence[str], list_button: 
     :param body: What is asked.
     :param spec: What counts as an answer.
     :param payloads: The payload of each choice, for this person.
-    :param list_button: What stands on the button that opens a list.
+    :param list_button: The text of the button that opens a list.
     """
     if not spec.choices:
         return text(body)
@@ -35,7 +35,7 @@ def write_question(body: str, spec: Spec, payloads: Sequence[str], list_button: 
 
 def write_template(template: Message, payloads: Sequence[str]) -> Message:
     """
-    Give the quick replies of a template their payloads: the first button stands for the first choice.
+    Set the payloads of a template's quick replies: the first button is the first choice.
 
     :param template: A template message, as :func:`~airflow_provider_d360.messages.template` returns it.
     :param payloads: The payload of each choice, for this person; none for a free answer.

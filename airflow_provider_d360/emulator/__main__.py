@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Serve until Ctrl-C or SIGTERM, and return the exit code.
 
-    :param arguments: The command line; that of the process when it is ``None``.
+    :param arguments: The command line. Default: the arguments of this process.
     """
     options = parse(arguments)
     stop = threading.Event()
@@ -37,7 +37,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """
     Read the command line.
 
-    :param arguments: The command line; that of the process when it is ``None``.
+    :param arguments: The command line. Default: the arguments of this process.
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_d360.emulator",

@@ -23,7 +23,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Agenda:
-    """Runs jobs when they are due, one after the other, on a thread that ends when there are none."""
+    """Runs jobs when they are due, one after the other, on a thread that ends after the last job."""
 
     def __init__(self) -> None:
         self._jobs: list[tuple[float, int, Callable[[], None]]] = []
@@ -130,7 +130,7 @@ class Courier:
         Deliver one event.
 
         :param webhook: The webhook.
-        :param deliver_to: Scheme and host that replace those of the webhook; ``None`` to keep them.
+        :param deliver_to: Scheme and host to use instead of the webhook's. Default: the webhook's.
         :param message_id: The id of the message that the event is about.
         :param body: The event.
         :param delays: Seconds before each further attempt.
@@ -151,7 +151,7 @@ class Courier:
         """
         Return True if deliveries are pending.
 
-        :param message_id: Only those of this message; all when it is ``None``.
+        :param message_id: Only deliveries of this message. Default: all.
         """
         with self._changed:
             return self._waiting.total() > 0 if message_id is None else self._waiting[message_id] > 0

@@ -15,7 +15,7 @@ def new_message_id(hosting: Hosting, person: str, *, inbound: bool = False) -> s
 
     On cloud, ``wamid.`` and the base64 of a structure that holds the digits in ASCII, so
     ``HBgLMTY1MDM4Nzk0MzkV…`` is 16503879439. On-premise, ``gBG…`` and base64 of a structure that holds them
-    as packed decimals. In place of a hidden number stand the digits of an internal id.
+    as packed decimals. For a hidden number, the digits of an internal id are used.
 
     :param hosting: The hosting of the number.
     :param person: The recipient, or the sender of an inbound message: digits or a user id or a group id.

@@ -50,7 +50,7 @@ def recipient_of(hosting: Hosting, body: JSONObject) -> str:
 
     :param hosting: The hosting of the number that sends.
     :param body: The body of the message.
-    :raises InvalidError: when there is none, or it cannot be one.
+    :raises InvalidError: when it is missing or invalid.
     """
     choice("individual", "group", problem=WRONG_RECIPIENT_TYPE)(
         body.get("recipient_type") or "individual", "recipient_type"

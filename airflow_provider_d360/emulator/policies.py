@@ -39,7 +39,7 @@ class Policies:
 
     def category(self, number: Number, body: JSONObject) -> str:
         """
-        Return what a message is charged as. A template that is not known counts as marketing.
+        Return the category that a message is charged as. An unknown template counts as marketing.
 
         :param number: The number that sends.
         :param body: The body of the request.

@@ -212,7 +212,7 @@ def tagged(
     Check for an object whose ``type`` names the key of its content.
 
     :param table: The check of the content for each type.
-    :param optional: Keys that may stand beside type and content.
+    :param optional: Keys that are allowed beside type and content.
     :param fold: The type may also be written in capitals.
     :param missing: The error when the content is missing.
     """

@@ -40,7 +40,7 @@ class State:
     :param statuses: The statuses of each accepted message, in order; ``failed`` may name its error code, as
         in ``failed:131026``.
     :param delay_seconds: Time before each of the statuses.
-    :param deliver_to: Scheme and host, such as ``http://127.0.0.1:8000``, that replace those of the
+    :param deliver_to: Scheme and host, such as ``http://127.0.0.1:8000``, that replace the ones of the
         configured webhook; its path stays. Without it, events are delivered to this machine only.
     :param retry_delays_seconds: Time before each further attempt while a webhook does not respond with 200.
     :param waba_webhook_delay_seconds: Time until a webhook of the account takes effect.

@@ -30,7 +30,7 @@ def placeholders(text: object) -> list[str]:
 
 def check_fit(components: list[JSONObject], definition: list[JSONObject]) -> None:
     """
-    Compare the components of a message with those of its template.
+    Compare the components of a message with its template's components.
 
     :param components: The components of the message, already checked by themselves.
     :param definition: The components of the template, as it was created.

@@ -1,5 +1,5 @@
 """
-Rules for what stands under ``template`` in a message, as far as they do not depend on the template.
+Rules for the value of ``template`` in a message that do not depend on the template.
 
 https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/components
 """

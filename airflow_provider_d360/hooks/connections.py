@@ -181,7 +181,7 @@ def webhook_login(connection: _Connection) -> dict[str, str]:
 
 def webhook_headers(connection: _Connection, headers: Mapping[str, str] | None) -> dict[str, str]:
     """
-    Return the headers of the webhook: those of the caller, and the connection's webhook login.
+    Return the headers of the webhook: the caller's headers, and the connection's webhook login.
 
     From now on, Airflow masks their values in the logs of this process.
 

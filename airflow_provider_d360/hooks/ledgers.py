@@ -43,12 +43,12 @@ def find_ledger() -> Flow[Ledger | None]:
 
 def open_ledger(retry_seconds: float = _RETRY_SECONDS) -> Ledger | None:
     """
-    Return the ledger. If the default file cannot be used, that is logged once, and there is none.
+    Return the ledger. If the default file cannot be used, log that once, and return None.
 
-    One that is only locked, as during its migration, counts as a configured one: it may know this message.
+    A locked file, as during its migration, counts as a configured store: it may know this message.
 
-    The result is remembered for a minute, that there is none for five seconds: to read the configuration
-    takes a tenth of the time of a message, and to read its connection is a request to Airflow's API server.
+    A ledger is remembered for a minute, None for five seconds: reading the configuration takes a tenth of the
+    time of a message, and reading the store's connection is a request to Airflow's API server.
 
     :param retry_seconds: How long it retries while the database is locked or away.
     :raises D360UnavailableError: A store is configured, or locked, and cannot be used. Then nothing may be

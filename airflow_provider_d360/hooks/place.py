@@ -51,10 +51,10 @@ def place_of(context: Mapping[str, Any]) -> Place | None:
 
 def round_of(context: Mapping[str, Any]) -> str:
     """
-    Return what changes with each *Clear* of the run, and with nothing else.
+    Return a value that changes with each *Clear* of the run, and only then.
 
-    Before Airflow 3.2, a *Clear* of a run that has not ended does not change it. A run that was deleted and
-    is run again counts its Clears anew, but starts at another time.
+    Before Airflow 3.2, a *Clear* of a run that has not ended does not change it. A run that was deleted
+    and is run again counts its Clears from zero, but starts at another time.
 
     :param context: The context of a task or of a callback.
     """
@@ -67,7 +67,7 @@ def _field(run: Any, name: str) -> Any:
 
 
 def _stage(ti: Any) -> str:
-    """Tell a task that was resumed from one that was begun anew."""
+    """Distinguish a resumed task from one that was started again."""
     server: Any = getattr(ti, "_ti_context_from_server", None)
     resumed = getattr(server, "next_method", None), getattr(server, "next_kwargs", None)
     reschedules = getattr(server, "task_reschedule_count", 0)

@@ -22,10 +22,10 @@ def receive(
     """
     Read what a cursor has not read yet: ``with hook.receive("orders") as messages: …``.
 
-    When the block ends without an error, its messages count as read, and those before them that are not
-    wanted, too. After an error, or when the task is killed, they come again: at least once. They are in the
-    order of arrival; those of one sender, in the order of sending. Two tasks that read under one cursor at
-    the same time may get the same: give their DAG ``max_active_runs=1``. Finding nothing is no error.
+    When the block ends without an error, its messages count as read, and so do earlier messages that do not
+    match. After an error, or when the task is killed, they come again: at least once. They are in the order
+    of arrival; messages of one sender are in the order of sending. Two tasks that read under one cursor at
+    the same time may get the same ones: give their DAG ``max_active_runs=1``. Finding nothing is no error.
 
     A new cursor begins with the messages of the last 24 hours.
 
@@ -58,7 +58,7 @@ def read_unread(
     Return messages that a cursor has not read, and what to acknowledge: them, and those that are not wanted.
 
     :param store: The store.
-    :param cursor: The name of the cursor. It is made if there is none.
+    :param cursor: The name of the cursor. It is created if it does not exist.
     :param wanted: Only these.
     :param limit: How many at most.
     """
@@ -93,7 +93,7 @@ def is_wanted(message: InboxMessage, wanted: Filter) -> bool:
 
 def in_order(messages: Sequence[InboxMessage]) -> list[InboxMessage]:
     """
-    Sort messages by arrival; those of one sender by when they were sent: webhooks may overtake one another.
+    Sort by arrival, and messages of one sender by when they were sent: webhooks may overtake each other.
 
     :param messages: Messages in the order of arrival.
     """

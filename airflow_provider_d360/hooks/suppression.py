@@ -33,7 +33,7 @@ def suppress(
     """
     Write to people no more: ``hook.run(suppress, "447700900123", scope="marketing")``.
 
-    Whoever sends, from then on a message to them is an error, or skipped: see ``docs/opt-outs.md``.
+    From then on, every message to them is an error, or skipped: see ``docs/opt-outs.md``.
 
     :param settings: The settings of the connection; the hook passes them.
     :param to: One recipient or several, as for ``send``.
@@ -60,7 +60,7 @@ def unsuppress(
     source: str = "hook",
 ) -> Flow[int]:
     """
-    Take people off the list who want messages again, whoever had put them there.
+    Take people off the list who want messages again, whatever had put them there.
 
     :param settings: The settings of the connection; the hook passes them.
     :param to: One recipient or several, as for ``send``.

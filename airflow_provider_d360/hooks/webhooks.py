@@ -1,4 +1,4 @@
-"""Webhooks of both levels: that of one number, and that of the whole WhatsApp Business Account."""
+"""Webhooks of both levels: of one number, and of the whole WhatsApp Business Account."""
 
 from __future__ import annotations
 

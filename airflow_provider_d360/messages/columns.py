@@ -1,4 +1,4 @@
-"""Columns: what stands in a campaign's message where people get different values."""
+"""Columns: placeholders in a campaign's message for values that differ by person."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ COLUMN = re.compile(f"{_BEGIN}([^{_BEGIN}{_END}]+){_END}")
 
 def column(name: str) -> str:
     """
-    Return what stands for the value of a column in the message of a campaign.
+    Return a placeholder for the value of a column in the message of a campaign.
 
-    It may stand for a whole value (``body=[column("first_name")]``), inside a text
-    (``text("Hello " + column("first_name"))``), or for the whole message (``message=column("message")``).
+    It can replace a whole value (``body=[column("first_name")]``), a part of a text
+    (``text("Hello " + column("first_name"))``), or the whole message (``message=column("message")``).
 
     :param name: The column of the audience.
     :raises ValueError: when the name is empty.

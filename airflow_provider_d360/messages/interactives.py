@@ -290,7 +290,7 @@ def reply_buttons(kind: String, choices: Pairs) -> object:
     """
     Build reply buttons.
 
-    :param kind: ``reply`` for the buttons of a message, ``quick_reply`` for those of a card.
+    :param kind: ``reply`` for the buttons of a message, ``quick_reply`` for the buttons of a card.
     :param choices: The id and title of each button, as a mapping or as pairs.
     """
     if isinstance(choices, Mapping):

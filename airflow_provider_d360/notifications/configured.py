@@ -75,7 +75,7 @@ def alert_settings() -> AlertSettings | None:
 
 class ConfiguredAlert:
     """
-    A callback that sends an alert as the options say. It may stand in many DAGs at once.
+    A callback that sends an alert as the options say. Many DAGs can share it.
 
     :param only_after_failure: Send only the first success after an alert about a problem.
     """

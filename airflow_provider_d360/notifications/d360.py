@@ -47,7 +47,7 @@ class D360Notifier(TextNotifier):
 
     All recipients are served at once, within 15 seconds, because Airflow ends callbacks after 20. A failure
     is logged in one line and raised, except into a task that is still running. Fields are rendered as text,
-    for each alert anew.
+    again for each alert.
 
     The failures of one run are one alert and, when nothing more fails, a summary of the others; a DAG's alert
     and its task's are one. An alert that cannot be sent, in an outage or because its process was killed, is
@@ -75,7 +75,7 @@ class D360Notifier(TextNotifier):
     :param log_lines: How many of the last lines of the task's log an alert about its failure shows, up to 20.
         Secrets that Airflow knows are masked in them; all else that the task prints is told. A template has
         room for the end of the last ones. None by default, and none where the log is not in reach of the
-        callback: that of a killed task, or of a DAG.
+        callback: of a killed task, or of a DAG.
     :param only_final_try: Send nothing about a try that will be followed by another. Off by default.
     :param only_after_failure: As ``on_success_callback``: send only if a notifier has sent an alert about a
         problem to the same recipients since the last success. Off by default.
@@ -228,7 +228,7 @@ class D360Notifier(TextNotifier):
         return failures
 
     def _prepare(self, context: Context) -> tuple[Plan, float]:
-        """Do all blocking work before sending; return what is to be sent, and when to end."""
+        """Do all blocking work before sending; return the plan, and when to end on the monotonic clock."""
         _load()
         ends = time.monotonic() + self.budget_seconds
         return self._plan(context), ends

@@ -37,7 +37,7 @@ class D360HITLNotifier(TextNotifier):
     has only the link. Questions expire with the operator's ``response_timeout``, after seven days at the
     latest.
 
-    It never fails the task: what goes wrong is logged. A retry of the task asks anew, and the buttons of the
+    It never fails the task: errors are logged. A retry of the task asks again, and the buttons of the
     try before do not count any more.
 
     :param to: Who is asked: a phone number with country code or a business-scoped user id; several separated
@@ -150,7 +150,7 @@ def _send_to_all(hook: D360Hook, people: Sequence[str], body: str) -> None:
 
 
 def _spec(task: Any, link: str, settled_text: str | None) -> Spec | None:
-    """Return what counts as an answer; None if the phone cannot give one."""
+    """Return the rules for an answer; None if the phone cannot give one."""
     from airflow_provider_d360.conversations.airflow_account import is_account_configured
     from airflow_provider_d360.conversations.spec import Spec, read_choices
 

@@ -61,7 +61,7 @@ class TextNotifier(BaseNotifier):
 
 
 def _accessors() -> dict[str, Any]:
-    """Return what the context of a deadline lacks, so that nobody has to write a number into a DAG."""
+    """Return ``var`` and ``conn``, which a deadline's context lacks: no DAG should contain a number."""
     from airflow.sdk.execution_time.context import ConnectionAccessor, VariableAccessor
 
     var = {"value": VariableAccessor(deserialize_json=False), "json": VariableAccessor(deserialize_json=True)}

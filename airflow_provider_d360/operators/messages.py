@@ -72,7 +72,7 @@ class D360SendMessageOperator(D360Operator):
         cannot be a number (``447700900123.0``, ``None``, ``+44 7700 900123 ext 5``) fails the task before
         anything is uploaded or sent. (templated)
     :param message: A text, anything from :mod:`airflow_provider_d360.messages`, or the same dict written by
-        hand. XComArgs and templates may stand anywhere inside. A file named by ``path=`` is uploaded first.
+        hand. It may contain XComArgs and templates anywhere. A file named by ``path=`` is uploaded first.
         Free-form messages reach only people who wrote to you within the last 24 hours; others need a template
         message. A dict with a ``biz_opaque_callback_data`` of your own is sent unchanged, but then no status
         can prove that a message was accepted whose response was lost. (templated)

@@ -51,7 +51,7 @@ class D360AskOperator(D360Operator):
     The question is sent once to each person, over retries and killed workers. What counts is a tap on a
     button of *this* question by the person whom it was sent to, or a message that quotes it; with
     ``accept_next`` also the person's next message. What does not: buttons of older questions, other people, a
-    second tap, anything after the question is settled, expired or cleared. *Clear* asks anew.
+    second tap, anything after the question is settled, expired or cleared. *Clear* asks again.
 
     Replies come by webhook: the receiver must run and share its store with worker and triggerer. Nothing is
     sent while the store cannot be used. Keep the inbox longer than the wait (``store_retention_days``).
@@ -79,11 +79,11 @@ class D360AskOperator(D360Operator):
     :param on_timeout: When no answer comes, or none that counts: ``fail`` the task (default), ``skip`` it, or
         return the ``default``.
     :param default: What to return then. (templated)
-    :param list_button: What stands on the button that opens a list.
-    :param reminder_text: A reminder; ``{question}`` stands for the question.
+    :param list_button: The text of the button that opens a list.
+    :param reminder_text: A reminder; ``{question}`` is replaced by the question.
     :param invalid_text: What a person is told whose answer is not valid; by default, what is expected.
     :param settled_text: What a person is told, once, who answers when it is settled; None for nothing.
-        ``{answer}`` stands for the title of the choice.
+        ``{answer}`` is replaced by the title of the choice.
     :param d360_conn_id: The 360dialog connection; ``d360_default`` by default. (templated)
     """
 
@@ -183,7 +183,7 @@ class D360AskOperator(D360Operator):
         self.defer(trigger=D360QuestionTrigger(question_id=question_id), method_name="resume")
 
     def _writer(self, spec: Spec, part: str) -> Any:
-        """Return what writes the messages of a question."""
+        """Return the writer of the question's messages."""
         from airflow_provider_d360.conversations.writing import write_question, write_template
 
         template, body = self.rendered("template"), self._body(part)

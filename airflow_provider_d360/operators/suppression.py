@@ -20,7 +20,7 @@ class D360SuppressOperator(D360Operator):
     """
     Add people to the list of those who get no more messages, or take them off it, and return how many.
 
-    Whoever sends respects the list: operators, hooks and campaigns; alerts, if the scope is ``all``. What
+    The list applies to operators, hooks and campaigns; to alerts, if the scope is ``all``. What
     people set in WhatsApp and the stop words that they write are added by the receiver. See
     ``docs/opt-outs.md``.
 

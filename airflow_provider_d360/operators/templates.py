@@ -217,7 +217,7 @@ class D360ListTemplatesOperator(_TemplateOperator):
 
     A filter that renders to nothing fails the task; it does not list all templates.
 
-    :param name: Only those of this name. (templated)
+    :param name: Only templates with this name. (templated)
     :param status: Only those with this status, such as ``approved``, in any case. (templated)
     :param language: Only those in this language. (templated)
     :param d360_conn_id: The 360dialog connection. (templated)

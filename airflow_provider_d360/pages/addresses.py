@@ -1,4 +1,4 @@
-"""Addresses of pages: our own, and those of DAGs, runs and tasks in Airflow's user interface."""
+"""Addresses of pages: our own, and the pages of DAGs, runs and tasks in Airflow's user interface."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def login_path(here: str) -> str:
 
 def dag_path(entry: Sender) -> str | None:
     """
-    Return the path of the DAG that sent a message, or that an alert is about; None if there is none.
+    Return the path of the DAG that sent a message, or that an alert is about; None without one.
 
     :param entry: The message, or the facts of the alert.
     """
@@ -44,7 +44,7 @@ def dag_path(entry: Sender) -> str | None:
 
 def run_path(entry: Sender) -> str | None:
     """
-    Return the path of the run that sent a message, or that an alert is about; None if there is none.
+    Return the path of the run that sent a message, or that an alert is about; None without one.
 
     :param entry: The message, or the facts of the alert.
     """
@@ -53,7 +53,7 @@ def run_path(entry: Sender) -> str | None:
 
 def task_path(entry: Sender) -> str | None:
     """
-    Return the path of the task that sent a message, or that an alert is about; None if there is none.
+    Return the path of the task that sent a message, or that an alert is about; None without one.
 
     :param entry: The message, or the facts of the alert.
     """
@@ -88,7 +88,7 @@ def task_path_of(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
 
 def name_of(entry: Entry) -> str:
     """
-    Return what names a message in addresses: the short form of its id, or the row's own id.
+    Return the name of a message in addresses: the short form of its id, or else the id of its row.
 
     :param entry: The message.
     """

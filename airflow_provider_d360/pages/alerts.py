@@ -25,7 +25,7 @@ from airflow_provider_d360.store.past_alerts import PastAlert
 _DAY_SECONDS = 86_400
 _PAGE_ROWS = 100
 _SUGGESTIONS = 500
-# Those that nobody was told of come first.
+# Alerts that reached nobody come first.
 _ORDER = ("failed", "expired", "due", "waiting", "held", "backup", "sent", "summarised", "recovered")
 _EXPLANATIONS = {
     "failed": ErrorDetail(

@@ -13,7 +13,7 @@ class Bar(NamedTuple):
     """
     A bar; its colour belongs to its name.
 
-    :param name: The state that it stands for; empty where all bars are of the same.
+    :param name: The state that it shows; empty if all bars show the same state.
     :param x: Where it begins.
     :param y: Its upper end.
     :param width: Its width.

@@ -27,8 +27,8 @@ class Filters:
     :param status: A status.
     :param source: ``task``, ``alert`` or ``hook``.
     :param recipient: The hash of a recipient.
-    :param of: Another list than that of all messages, as the path below our prefix: the alerts, the
-        questions, or the tab of a DAG, run or task.
+    :param of: Another list than all messages, as the path below our prefix: alerts, questions, or the tab
+        of a DAG, run or task.
     """
 
     days: int = _DEFAULT_DAYS
@@ -62,7 +62,7 @@ class Filters:
 
     @property
     def is_tab(self) -> bool:
-        """Whether the list stands in Airflow's tab of a DAG, run or task, below which we have no tabs."""
+        """Whether the list is in Airflow's tab of a DAG, run or task, where we show no tabs of our own."""
         return self.of not in ("", ALERTS)
 
     def query(self) -> dict[str, object]:
@@ -84,7 +84,7 @@ class Filters:
 
     def selection(self, senders: Sequence[str]) -> Selection:
         """
-        Return what the store is asked for.
+        Return the query for the store.
 
         :param senders: The DAGs that may be shown.
         """
@@ -123,7 +123,7 @@ def storable(text: str) -> str:
 
 def instant(text: str | None) -> float | None:
     """
-    Read a time in Unix seconds from an address; None if it is none.
+    Read a time in Unix seconds from an address; None if it is not a time.
 
     :param text: The text.
     """

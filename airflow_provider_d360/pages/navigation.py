@@ -37,7 +37,7 @@ _SECTIONS = (MESSAGES, ALERTS, CAMPAIGNS, QUESTIONS, INBOX)
 
 def around(section: Section, user: Any) -> dict[str, Any]:
     """
-    Return what a template needs for the tabs; nothing for a user with only one.
+    Return a template's variables for the tabs; an empty dict for a user with only one tab.
 
     :param section: The section that is open.
     :param user: The user.

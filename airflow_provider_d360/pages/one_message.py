@@ -1,4 +1,4 @@
-"""The page of one message: what became of it, what to do, and the buttons that settle it."""
+"""The page of one message: its statuses, what to do, and the buttons that settle it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def find(store: Store, message: str, user: Any) -> Entry:
     :param store: The store.
     :param message: The short form of its id, or the id of its row.
     :param user: The user.
-    :raises HTTPException: 404 when there is none.
+    :raises HTTPException: 404 if there is no such message.
     """
     entry = store.ledger.find(message)
     if entry is None or not permitted({entry.dag_id}, user):

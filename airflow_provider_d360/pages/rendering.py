@@ -24,7 +24,7 @@ def render(template: str, status_code: int = 200, **values: Any) -> HTMLResponse
     :param template: The name of a file in ``templates``.
     :param status_code: The HTTP status of the response.
     :param values: What it shows. ``sections`` and ``current`` are the tabs above it, ``refresh`` the seconds
-        after which it is loaded anew; default: none.
+        after which it is loaded again; default: none.
     """
     values = {"sections": (), "current": None, "refresh": None, **values}
     return HTMLResponse(_ENVIRONMENT.get_template(template).render(values), status_code, _HEADERS)

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Serve, or purge the store.
 
-    :param arguments: The command line. Default: that of this process.
+    :param arguments: The command line. Default: the arguments of this process.
     """
     from airflow.exceptions import AirflowConfigException
     from airflow.sdk.exceptions import AirflowException
@@ -57,7 +57,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """
     Read the command line.
 
-    :param arguments: The command line. Default: that of this process.
+    :param arguments: The command line. Default: the arguments of this process.
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_d360.receiver",

@@ -13,7 +13,7 @@ from airflow_provider_d360.store.notices import LEASE_SECONDS
 
 def background_announcer(store: Store, notify: Callable[[str], object]) -> Background:
     """
-    Return what announces each bad state once. What fails is tried again every five minutes.
+    Return the background work that announces each bad state once, and retries every five minutes.
 
     :param store: Where notices are. It decides which of several processes announces.
     :param notify: Sends a text to people. It may block and raise.

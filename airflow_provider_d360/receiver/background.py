@@ -13,7 +13,7 @@ class Background:
     :param work: The work. It may block and raise.
     :param name: The name of the thread.
     :param retry_seconds: Returns how long after a failure it is tried again.
-    :param report: Is told of a failure.
+    :param report: Called with a failure.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ class GroupCommit:
         return batch
 
     def _end(self, flushing: asyncio.Task[None]) -> None:
-        """Reject whoever waits still: the flush was cancelled, and nobody may wait for ever."""
+        """Reject all waiting deliveries: the flush was cancelled, and none may wait forever."""
         if flushing is self._flushing:
             batch, self._waiting = self._waiting, []
             self._settle(batch, "The writing was cancelled")

@@ -26,7 +26,7 @@ class FailedLogins:
     Delays the responses to failed logins, per address.
 
     The first three failures of an address cost nothing. Each further one doubles the delay, from half a
-    second to eight. Ten minutes after the last failure the address starts anew. Only failures wait: valid
+    second to eight. Ten minutes after the last failure the count starts again. Only failures wait: valid
     credentials are never delayed, whatever was sent from the same address.
 
     At most 4 responses per address, and 64 in total, wait at a time: more would let an attacker pile up

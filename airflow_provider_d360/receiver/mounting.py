@@ -33,11 +33,11 @@ async def mount(router: Router, make_routes: Callable[[], list[BaseRoute]]) -> N
 
 class _LateRoutes:
     """
-    Stands for the routes while something is missing, such as a connection: responds 503 and tries again.
+    Replaces the routes while something is missing, such as a connection: responds 503, and tries to add them.
 
-    It tries at a request, at most every 5 seconds, and one at a time.
+    It tries at a request, at most every 5 seconds, one at a time.
 
-    :ivar route: The route that stands for them.
+    :ivar route: The route that replaces them.
     :param router: The router that gets the routes.
     :param make_routes: Makes the routes. Runs in a thread.
     """

@@ -42,7 +42,7 @@ def get_connection(conn_id: str) -> Any:
     Look a connection up outside of tasks: in the environment, the secrets backend, Airflow's database.
 
     :param conn_id: The id of the connection.
-    :raises AirflowNotFoundException: if there is none.
+    :raises AirflowNotFoundException: if it does not exist.
     """
     from airflow.models.connection import Connection
 
@@ -103,7 +103,7 @@ def configured_keywords() -> Keywords:
 
 
 def _words(setting: str, defaults: Mapping[str, Sequence[str]]) -> list[str]:
-    """Read a list of words; ``default`` among them stands for the list of this package."""
+    """Read a list of words; the word ``default`` adds this package's own list."""
     words = [word.strip() for word in setting.split(",")]
     return [
         each
@@ -125,7 +125,7 @@ def configured_app() -> Starlette:
 
 class _Lookup:
     """
-    Reads the accepted credentials: those of the connections, and ``[d360] webhook_headers``.
+    Reads the accepted credentials: of the connections, and of ``[d360] webhook_headers``.
 
     A connection that was read before and is not found now keeps its last known credentials: Airflow reports a
     connection as missing also while its database is unavailable.

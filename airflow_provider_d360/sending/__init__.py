@@ -1,1 +1,1 @@
-"""What stands between a message and its POST: identity, rate limit, files, checks."""
+"""From a message to its POST: identity, rate limit, files, checks."""

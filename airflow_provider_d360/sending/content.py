@@ -50,7 +50,7 @@ def check(content: Mapping[str, Any], hosting: Hosting) -> None:
 
 def template_name(content: Mapping[str, Any]) -> str:
     """
-    Return the name of the template whose approved form is to be looked up.
+    Return the name of the template to look up.
 
     :param content: The message.
     :raises D360RequestError: when it is no template message.

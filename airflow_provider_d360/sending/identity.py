@@ -1,4 +1,4 @@
-"""Which message this is: what must happen once, whoever sends it and whatever Airflow does."""
+"""The identity of a message: it is sent once, whichever process sends it and whatever Airflow does."""
 
 from __future__ import annotations
 
@@ -48,12 +48,11 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Identity:
     """
-    What must happen once.
+    What identifies a message that must be sent once.
 
-    :param scope: What one ledger entry, or the entries of one person in one task, belong to: hashed by the
-        ledger.
-    :param single: The scope stands for one message; otherwise for all messages of a task to this person.
-    :param kept: A user gave the key, so it is never purged.
+    :param scope: The key of one ledger entry, or of all entries of one person in one task, before hashing.
+    :param single: True: the scope is one message. False: all messages of a task to this person.
+    :param kept: Never purge the entry: a user gave its key.
     """
 
     scope: tuple[str, ...]
@@ -65,10 +64,10 @@ def identity(
     conn_id: str, base_url: str, recipient: str, place: Place | None, key: str | None, *, own_key: bool = True
 ) -> Identity | None:
     """
-    Say what must happen once; None outside a task without a key, where each call is a message of its own.
+    Return the identity of a message; None outside of a task without a key, where each call is a new message.
 
-    Neither the text is part of it (it may hold the time of day), nor the mapped index (it may shift), nor the
-    try number, nor the API key (it rotates).
+    It does not include the text (which may contain the time of day), the mapped index (which may shift), the
+    try number, or the API key (which is rotated).
 
     :param conn_id: The Airflow connection.
     :param base_url: The base URL of the service.

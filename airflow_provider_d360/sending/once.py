@@ -33,7 +33,7 @@ class Claim:
     :param content: A hash of the message.
     :param round: See :class:`~airflow_provider_d360.sending.identity.Place`.
     :param place: Where among the sends of its task to this person: stage and position.
-    :param single: The scope stands for one message, so any entry is this one.
+    :param single: The scope is one message, so any entry is this message.
     :param resend: Send again, once a round, what went out in an earlier round.
     :param resend_unknown: Send again what may have gone out.
     :param patience_seconds: How long an intent of another process counts as being sent.

@@ -1,8 +1,8 @@
 """
 Rate limiting: one limiter for each number in a process, whichever hook sends.
 
-Where machines share the store, the limit of the number is that of all their processes: each message takes its
-turn from a lease of the store.
+If machines share the store, all their processes share the number's limit: each message takes its turn from a
+lease of the store.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _wait_for_shared_turn(settings: ConnectionSettings, leases: RateLeases, long
 
 
 def _next_turn(settings: ConnectionSettings, leases: RateLeases, longest: float) -> tuple[_SharedTurns, Turn]:
-    """Take the next turn of this process; lease more where there is none."""
+    """Take the next turn of this process; lease more if none is left."""
     number = leases.key(settings.base_url, settings.api_key)
     with _lock:
         shared = _shared.setdefault(number, _SharedTurns())

@@ -82,11 +82,11 @@ class OptOutsOfOne:
         self._suppressions, self._recipient = suppressions, recipient
 
     def find(self) -> Suppression | None:
-        """Return the opt-out, whatever it is about; None if there is none."""
+        """Return the opt-out, from marketing or from everything; None without one."""
         return self._suppressions.find([self._recipient], marketing=True).get(self._recipient)
 
     def add(self) -> None:
-        """Write that WhatsApp refused a message because this person stopped marketing messages."""
+        """Record that WhatsApp refused a message because this person stopped marketing messages."""
         self._suppressions.add_refused(self._recipient, time.time())
 
 
@@ -95,7 +95,7 @@ class SendRecord:
     The record of one send. Its methods block; it is passed to the transport as the call's ``attempts``.
 
     :ivar token: Names this send, and travels with the message.
-    :ivar is_pending: An intent stands: the message may be on its way.
+    :ivar is_pending: An intent is written without an outcome: the message may be on its way.
     :param claim: What is sent, by whom.
     :param books: Where entries are looked up, the one that knows best first.
     :ivar rate_leases: Where the turns of all processes are leased, if there is such a place.
@@ -122,7 +122,7 @@ class SendRecord:
 
     def find_opt_out(self) -> Suppression | None:
         """
-        Return the recipient's opt-out, whatever it is about; None if there is none.
+        Return the recipient's opt-out, from marketing or from everything; None without one.
 
         :raises D360UnavailableError: when the list cannot be read.
         """
@@ -170,9 +170,9 @@ class SendRecord:
 
     def stopped(self, error: Exception) -> None:
         """
-        Write that the message failed before its intent.
+        Record that the message failed before its intent.
 
-        Without an entry of its own, a *Clear* of this task instance alone would take that of another message.
+        Without this entry, a *Clear* of this task instance alone would take the entry of another message.
 
         :param error: Why.
         """
@@ -238,7 +238,7 @@ class SendRecord:
                 book.conclude(self.token, state, message_id, reason)
             except Exception as problem:  # noqa: BLE001 - of the database or of Airflow; the message is out
                 # An error here would make Airflow retry the task. The next look finds the intent.
-                log.warning("What became of the message could not be recorded: %s", type(problem).__name__)
+                log.warning("The outcome of the message could not be recorded: %s", type(problem).__name__)
 
 
 def new_record(

@@ -1,4 +1,4 @@
-"""Sending with the ledger: look a message up, send it unless it went out, record what became of it."""
+"""Sending with the ledger: look a message up, send it unless it was sent before, record the outcome."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _begin_record(
 
 def _find_sent(settings: ConnectionSettings, sender: Sender, record: SendRecord) -> Flow[Sent | None]:
     """
-    Return what was sent before, or None if this message must be sent now.
+    Return the earlier result of this message; None if it must be sent now.
 
     While another process is sending it, wait for that: at most the time limit of a request. Then it is
     unknown whether it went out, and a status that proves it is waited for.
@@ -124,7 +124,7 @@ def _find_sent(settings: ConnectionSettings, sender: Sender, record: SendRecord)
 
 
 def _send_recorded(call: Call[Sent], record: SendRecord, proof_seconds: float) -> Flow[Sent | None]:
-    """Send a message and record what became of it; None if another process was faster."""
+    """Send a message and record the outcome; None if another process was faster."""
     from airflow_provider_d360.sending.record import HELD, SupersededError
 
     try:

@@ -19,7 +19,7 @@ class Sender:
     Who sends, and what counts as the same message.
 
     :param conn_id: The Airflow connection.
-    :param find_ledger: A flow that returns the ledger, or None if there is none. It may raise
+    :param find_ledger: A flow that returns the ledger, or None without one. It may raise
         ``D360UnavailableError``.
     :param source: ``task``, ``hook`` or ``alert``.
     :param place: Where in Airflow; None outside a task.

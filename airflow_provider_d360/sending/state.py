@@ -27,7 +27,7 @@ class TaskState:
     """
     The entries of one scope in the state of a task instance.
 
-    Its hashes depend on the API key, those of the ledger on the secret of the store: contents are translated.
+    Its hashes depend on the API key, the ledger's hashes on the store's secret: contents are translated.
 
     :param state: Airflow's ``task_state_store``.
     :param key: The name that the entries are kept under.

@@ -47,7 +47,7 @@ class Turns:
 
     def take(self, now: float) -> Turn | None:
         """
-        Return the next turn that has not passed; None if there is none.
+        Return the next turn that has not passed; None if no turn is left.
 
         :param now: The time, on the clock of ``time.monotonic()``.
         """

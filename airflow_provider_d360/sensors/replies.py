@@ -27,10 +27,10 @@ class D360ReplySensor(DeferrableSensor):
     """
     Wait until somebody replies to a message, and return the first reply.
 
-    A reply is a message that quotes ours, or a tap on one of its buttons. What a person writes without
-    quoting is none. The reply is a dict, as :class:`D360ReceiveMessagesOperator` returns them. Replies come
-    by webhook: the receiver must run and share its store with this sensor. A reply that came before the
-    sensor started counts.
+    A reply is a message that quotes ours, or a tap on one of its buttons. A text that quotes
+    nothing is not a reply. The reply is a dict, as :class:`D360ReceiveMessagesOperator` returns it.
+    Replies come by webhook: the receiver must run and share its store with this sensor. A reply that came
+    before the sensor started counts.
 
     ``timeout``, ``soft_fail`` and ``never_fail`` work as for every sensor. In deferrable mode, each try has
     the whole timeout, and a restart of the triggerer does not extend it.

@@ -1,5 +1,5 @@
 """
-What was sent and what became of it: a database of our own, never Airflow's.
+What was sent and with which outcome: a database of our own, never Airflow's.
 
 The receiver writes it, tasks and triggers read it. SQLite in a file for one machine, PostgreSQL for several.
 To add a table, write a module like ``inbox.py`` and a step in ``migrations/``, and make it an attribute of

@@ -36,7 +36,7 @@ GROUPS = Table(
     Column("name", String, primary_key=True),
     Column("subject", String),  # what has the problem; its success deletes the row
     Column("leader", String, nullable=False),  # the id of the alert that went out
-    Column("is_whole", SmallInteger, nullable=False),  # it told of the whole run
+    Column("is_whole", SmallInteger, nullable=False),  # it reported the whole run
     Column("since", Double, nullable=False),
     Column("quiet_until", Double, nullable=False),
     Column("summary_at", Double),  # when a summary of the run's other failures went out
@@ -54,7 +54,7 @@ HELD = Table(
 )
 Index("d360_held_alerts_subject", HELD.c.subject)
 
-# Whoever waited for its turn, or has a clock that is behind, is earlier than the one who leads.
+# An alert that waited for its turn, or has a clock that is behind, is earlier than the one that leads.
 _SLACK_SECONDS = 120.0
 _INSERT_HELD = Insert(HELD)
 _INSERT_GROUP = Insert(GROUPS)
@@ -66,7 +66,7 @@ class Leader:
     Which alert of a group went out, or goes out now.
 
     :param id: The alert's id.
-    :param is_whole: Whether it tells of the whole run.
+    :param is_whole: Whether it reports the whole run.
     :param quiet_until: When the next one may go out at once, in Unix seconds.
     :param has_summary: Whether a summary has followed it.
     """
@@ -113,11 +113,11 @@ _POSTGRESQL_LEAD = _lead_statement(postgresql.insert(GROUPS))
 
 def remember_problem(connection: Connection, subject: str, leader: str, now: float) -> None:
     """
-    Remember that an alert tells of a problem. The first one of a problem stays.
+    Remember which alert reports a problem. The first one stays.
 
     :param connection: A connection in a transaction that writes.
     :param subject: What has the problem.
-    :param leader: The id of the alert that tells of it.
+    :param leader: The id of the alert that reports it.
     :param now: The time, in Unix seconds.
     """
     row = {"name": subject, "subject": subject, "leader": leader, "is_whole": 0, "since": now}
@@ -184,7 +184,7 @@ def delete_told_by(connection: Connection, group: str, leader: str) -> None:
 
 def be_quiet(connection: Connection, group: str, now: float, quiet_seconds: float) -> None:
     """
-    Begin the quiet time of a run anew, after a summary.
+    Start the quiet time of a run again, after a summary.
 
     :param connection: A connection in a transaction that writes.
     :param group: The name of the group.

@@ -1,5 +1,5 @@
 """
-What became of each alert, for people who look back: numbers are masked, and texts are not kept.
+The outcome of each alert, for the alerts page: numbers are masked, and texts are not kept.
 
 Written in the transactions that decide it; see ``alerts.py``.
 """
@@ -34,8 +34,8 @@ HISTORY = Table(
     Column("id", String, primary_key=True),  # of the alert
     Column("at", Double, nullable=False),
     Column("state", String, nullable=False),
-    Column("told_by", String),  # the id of the alert that told of this one
-    Column("group_name", String),  # the cooldown or run in which it waits to be told of
+    Column("told_by", String),  # the id of the alert that reported this one
+    Column("group_name", String),  # the cooldown or run in which it waits to be reported
     Column("subject", String),
     Column("event", String, nullable=False),
     Column("conn_id", String, nullable=False),
@@ -56,13 +56,13 @@ _INSERT = Insert(HISTORY)
 
 
 class Outcome(str, Enum):
-    """What became of an alert."""
+    """The outcome of an alert."""
 
     DUE = "due"  # it is being sent, or tried again
-    WAITING = "waiting"  # a summary of its run will tell of it
+    WAITING = "waiting"  # a summary of its run will report it
     HELD = "held"  # its cooldown is not over
     SENT = "sent"
-    SUMMARISED = "summarised"  # another alert told of it
+    SUMMARISED = "summarised"  # another alert reported it
     BACKUP = "backup"  # nobody else got it in time, so the backup did
     RECOVERED = "recovered"  # the problem has ended
     EXPIRED = "expired"  # it could not be sent in time
@@ -103,7 +103,7 @@ def note(
     told_by: str | None = None,
 ) -> None:
     """
-    Write an alert down. One that is due begins anew; any other stays as it is.
+    Write an alert down. A due alert starts again; any other stays as it is.
 
     :param connection: A connection in a transaction that writes.
     :param id: The id of the alert.
@@ -112,8 +112,8 @@ def note(
     :param at: When it happened, in Unix seconds.
     :param conn_id: The Airflow connection.
     :param subject: What has the problem.
-    :param group: The cooldown or the run in which it waits to be told of.
-    :param told_by: The id of the alert that tells of it.
+    :param group: The cooldown or the run in which it waits to be reported.
+    :param told_by: The id of the alert that reports it.
     """
     if outcome is Outcome.DUE:
         connection.execute(delete(HISTORY).where(HISTORY.c.id == id))
@@ -137,10 +137,10 @@ def settle(
     connection: Connection, id: str, message_ids: Sequence[str], *, reached: bool, ends: bool = True
 ) -> None:
     """
-    Note the final outcome of an alert, also for those that it tells of.
+    Note the final outcome of an alert, also for the alerts that it reports.
 
     :param connection: A connection in a transaction that writes.
-    :param id: Its id; that of the alert to the backup belongs to the same one.
+    :param id: Its id. The alert to the backup counts as the same alert.
     :param message_ids: The ids of its messages, with those to others before the backup.
     :param reached: Whether anybody got it.
     :param ends: False if nobody got it, and the backup is still to be told.
@@ -161,7 +161,7 @@ def settle(
 
 def tell(connection: Connection, group: str, ids: Sequence[str], message_ids: Sequence[str]) -> None:
     """
-    Note that a summary has told of alerts.
+    Note that a summary has reported alerts.
 
     :param connection: A connection in a transaction that writes.
     :param group: The name of the run's group.
@@ -192,7 +192,7 @@ def tell_held(connection: Connection, group: str, leader: str, message_ids: Sequ
 
 def recover(connection: Connection, subject: str) -> None:
     """
-    Note that a problem has ended. What nobody was told of in time stays so.
+    Note that a problem has ended. Alerts that could not be sent in time stay marked as such.
 
     :param connection: A connection in a transaction that writes.
     :param subject: What has no problem any more.
@@ -203,7 +203,7 @@ def recover(connection: Connection, subject: str) -> None:
 
 def expire(connection: Connection, id: str, group: str | None) -> None:
     """
-    Note that an alert, or what a summary would have told of, could not be sent in time.
+    Note that an alert, or the alerts of a summary, could not be sent in time.
 
     :param connection: A connection in a transaction that writes.
     :param id: The id of the alert or of the summary.

@@ -26,7 +26,7 @@ class NewAlert:
     """
     An alert that wants to go out.
 
-    :param id: Names the alert: the same failure has the same id, whoever reports it.
+    :param id: Names the alert: the same failure has the same id, whichever process reports it.
     :param at: When it happened, in Unix seconds.
     :param expires_at: From when it is not sent any more, in Unix seconds.
     :param conn_id: The Airflow connection.
@@ -38,8 +38,8 @@ class NewAlert:
     :param cooldown: The name of its cooldown; None without.
     :param cooldown_seconds: How long the cooldown lasts.
     :param run: The name of the group of its run; None if it is not grouped.
-    :param is_whole: It tells of the whole run.
-    :param summary: Content of the summary that tells of it, in JSON.
+    :param is_whole: It reports the whole run.
+    :param summary: Content of the summary that reports it, in JSON.
     """
 
     id: str
@@ -72,7 +72,7 @@ class Registered:
     What becomes of a new alert.
 
     :param answer: What to do.
-    :param due: The alert, claimed for this process, if it is to be sent now.
+    :param due: The alert, claimed for this process, if it must be sent now.
     :param summary: The id of the summary of its run, if this process must stay to send it.
     """
 
@@ -91,7 +91,7 @@ class Ended:
     """
     A problem that has ended.
 
-    :param since: When somebody was first told of it, in Unix seconds.
+    :param since: When it was first reported to somebody, in Unix seconds.
     :param held: How many further alerts were held back.
     """
 
@@ -136,7 +136,7 @@ def register(connection: Connection, alert: NewAlert, claim: str, now: float) ->
         claim=claim,
         content=alert.content(count, since),
     )
-    due.delete_unsent(connection, DUE.c.id == alert.id, now)  # whoever tells of it again, tries again
+    due.delete_unsent(connection, DUE.c.id == alert.id, now)  # the next report of it is a new attempt
     due.insert_due(connection, new, now + CLAIM_SECONDS)
     is_new = connection.execute(select(DUE.c.claim).where(DUE.c.id == alert.id)).scalar() == claim
     if not is_new:
@@ -207,7 +207,7 @@ def _join(
 
 def end(connection: Connection, subject: str, now: float) -> Ended | None:
     """
-    End a problem, and delete what was not sent about it; return None if nobody was told of it.
+    End a problem, and delete its unsent alerts; return None if it was reported to nobody.
 
     :param connection: A connection in a transaction that writes.
     :param subject: What has no problem any more.
@@ -217,7 +217,7 @@ def end(connection: Connection, subject: str, now: float) -> Ended | None:
     alert_history.recover(connection, subject)
     leaders = {leader for leader, _ in led}
     unsent = due.delete_unsent(connection, (DUE.c.subject == subject) | DUE.c.id.in_(leaders), now)
-    for id in unsent:  # what else it would have told of was not told either
+    for id in unsent:  # the alerts that it would have reported were not sent either
         alert_groups.give_up(connection, id)
     told = [since for leader, since in led if leader not in unsent and leader not in held]
     if not told:

@@ -31,10 +31,10 @@ class Alerts:
 
     def register(self, alert: NewAlert, claim: str, now: float) -> Registered:
         """
-        Decide in one transaction what becomes of an alert, and write it down.
+        Decide in one transaction what to do with an alert, and write it down.
 
-        One that is to be sent is claimed for this process; when that is killed, whoever calls :meth:`take`
-        sends it. The same alert again gets the same answer.
+        An alert to send is claimed for this process. If this process is killed, another one gets it from
+        :meth:`take`. The same alert again gets the same decision.
 
         :param alert: The alert.
         :param claim: Names this process.
@@ -51,9 +51,9 @@ class Alerts:
         facts: AlertFacts,
     ) -> DueAlert | None:
         """
-        End the problem of a subject, and write down the alert that tells of it, claimed for this process.
+        End the problem of a subject, and write down the alert that reports this, claimed for this process.
 
-        Return None if nobody was told of a problem. Alerts about it that did not go out yet are deleted.
+        Return None if the problem was reported to nobody. Its alerts that were not sent yet are deleted.
 
         :param subject: What has no problem any more.
         :param alert: The alert about the recovery, without its content.
@@ -93,7 +93,7 @@ class Alerts:
         self, claim: str, now: float, but_not: Collection[str] = (), id: str | None = None
     ) -> DueAlert | None:
         """
-        Claim the oldest alert that is due, for 25 seconds; return None if there is none.
+        Claim the oldest alert that is due, for 25 seconds; return None if no alert is due.
 
         :param claim: Names who asks; another name each time.
         :param now: The time, in Unix seconds.
@@ -104,7 +104,7 @@ class Alerts:
 
     def summary(self, group: str) -> list[tuple[str, str]]:
         """
-        Return id and label of each alert that a summary would tell of now, oldest first.
+        Return id and label of each alert that a summary would report now, oldest first.
 
         :param group: The name of the run's group.
         """
@@ -166,7 +166,7 @@ class Alerts:
         Delete a summary with its final outcome; what was held back meanwhile is told by a later one.
 
         :param summary: The summary, as it was claimed.
-        :param told: The ids of the alerts that it told of.
+        :param told: The ids of the alerts that it reported.
         :param fresh: The content of a later one.
         :param now: The time, in Unix seconds.
         :param message_ids: The ids of its messages; without any, nobody got it.

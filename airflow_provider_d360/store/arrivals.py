@@ -95,9 +95,9 @@ class Arrivals:
 
     def find(self, keys: Sequence[Key]) -> dict[str, list[Arrival]]:
         """
-        Return what came for each key, in one query.
+        Return the arrivals for each key, in one query.
 
-        :param keys: What is looked for.
+        :param keys: Numbers, user ids and ids of our messages, each with a start time.
         """
 
         def work(connection: Connection) -> dict[str, list[Arrival]]:
@@ -122,7 +122,7 @@ class Arrivals:
 @dataclass(slots=True, eq=False)
 class Wait:
     """
-    What one task waits for, and what it has seen of it. It is used again for the next message.
+    The messages that one task waits for, and those it has seen. It is used again for the next message.
 
     :param keys: Numbers, user ids and ids of our messages.
     :param since: From when on, in Unix seconds.
@@ -136,9 +136,9 @@ class Wait:
 
     def take(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
         """
-        Return what is new, oldest first.
+        Return the new arrivals, oldest first.
 
-        :param arrivals: What was found for the keys.
+        :param arrivals: The arrivals for the keys.
         """
         wanted = (one for one in arrivals if self.with_failures or not one.is_failure)
         new = {one.message_id: one for one in wanted if one.message_id not in self._seen}

@@ -1,4 +1,4 @@
-"""What became of the people of a campaign: rows, joined with the statuses of their messages."""
+"""The outcomes of a campaign: its rows, joined with the statuses of their messages."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _ROWS_AT_ONCE = 1_000
 @dataclass(frozen=True, slots=True)
 class Person:
     """
-    What became of one person's message.
+    The outcome of one person's message.
 
     :param number: The number of the row.
     :param label: What the audience names the person by; None without a label.
     :param recipient: The recipient, masked.
     :param state: The state of the row.
-    :param status: The newest status of the message; None if there is none yet.
+    :param status: The newest status of the message; None before the first.
     :param code: The code of an error.
     :param on_premise: Whether that is a code of the on-premise API.
     :param reason: Why, in the words of the error.
@@ -176,7 +176,7 @@ class CampaignResults:
 
     def totals(self, key: int) -> list[Total]:
         """
-        Count the people of a campaign by what became of their messages.
+        Count the people of a campaign by the outcome of their message.
 
         :param key: The key of the campaign.
         """
@@ -236,7 +236,7 @@ class CampaignResults:
 
     def people(self, key: int) -> Iterator[Person]:
         """
-        Return what became of each person, those with an unknown outcome first, read in pieces.
+        Yield the outcome for each person, unknown outcomes first, read in chunks.
 
         :param key: The key of the campaign.
         """

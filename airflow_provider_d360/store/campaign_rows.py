@@ -1,4 +1,4 @@
-"""The rows of campaigns: a person each, and what became of the message. A row is its own ledger entry."""
+"""The rows of campaigns: one person each, with the outcome of the message. A row is its own ledger entry."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Index("d360_campaign_rows_person", CAMPAIGN_ROWS.c.campaign, CAMPAIGN_ROWS.c.per
 
 
 class RowState(str, Enum):
-    """What is known of a row. From *intended* on, the words are those of the ledger."""
+    """The state of a row. From *intended* on, the names are the same as in the ledger."""
 
     PLANNED = "planned"
     POSTPONED = "postponed"  # nothing was accepted; to be sent at its time
@@ -79,7 +79,7 @@ _INTENT = re.compile(r"campaign\.([0-9]{1,18})\.([0-9]{1,9})\.([0-9]{1,9})")
 
 def intent_of(campaign: int, number: int, epoch: int) -> str:
     """
-    Return what travels with a message and comes back in its statuses.
+    Return the id that is sent with a message and comes back in its statuses.
 
     :param campaign: The key of the campaign.
     :param number: The number of the row.
@@ -108,7 +108,7 @@ class DueRow:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """
-    What became of a row.
+    The outcome of a row.
 
     :param number: Its number.
     :param state: Its new state.
@@ -199,7 +199,7 @@ def known_persons(connection: Connection, campaign: int, persons: Sequence[str])
 
 def conclude_rows(connection: Connection, campaign: int, epoch: int, outcomes: Collection[Outcome]) -> None:
     """
-    Write what became of rows that a sender had claimed. What a status has proved meanwhile stays.
+    Write the outcomes of rows that a sender had claimed. An outcome that a status has proved stays.
 
     :param connection: A connection in a transaction that writes.
     :param campaign: The key of the campaign.
@@ -218,7 +218,7 @@ def settle_rows(connection: Connection, message_ids: Mapping[str, str]) -> None:
     Mark rows as accepted because statuses of their messages have come.
 
     :param connection: A connection in a transaction that writes.
-    :param message_ids: The message id of each intent; those of other messages are ignored.
+    :param message_ids: The message id of each intent; intents of other messages are ignored.
     """
     numbers: dict[int, dict[int, str]] = {}
     for intent, message_id in message_ids.items():

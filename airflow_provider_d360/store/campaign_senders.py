@@ -1,7 +1,7 @@
 """
 Who sends a campaign: one owner for each shard, proved by an epoch and a heartbeat.
 
-Times are those of the database, so that the clocks of several machines need not agree.
+All times are from the database's clock, so that the clocks of several machines need not agree.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ class CampaignSenders:
 
     def conclude(self, lease: Lease, outcomes: Collection[Outcome]) -> None:
         """
-        Write what became of rows, also after the lease has ended: it is the truth.
+        Write the outcomes of rows, also after the lease has ended: they are true all the same.
 
         :param lease: The lease under which they were claimed.
         :param outcomes: The outcomes, each row once.

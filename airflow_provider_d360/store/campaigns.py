@@ -167,7 +167,7 @@ class Campaigns:
 
     def without(self, key: int, persons: Sequence[str]) -> list[str]:
         """
-        Return those of these people who have no row in a campaign, in their order.
+        Return the people without a row in a campaign, in the given order.
 
         :param key: The key of the campaign.
         :param persons: The hashes of the people.

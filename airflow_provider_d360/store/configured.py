@@ -42,7 +42,7 @@ def configured_store(
     retry_seconds: float = 3.0,
 ) -> Store:
     """
-    Make the store of ``[d360] store_conn_id``, or else that of ``store_path``. It is not opened yet.
+    Make the store of ``[d360] store_conn_id``, or else of ``store_path``. It is not opened yet.
 
     :param get_connection: Returns the connection with an id; by default in the way that works in tasks.
     :param url: The URL of a database to use instead of the configured one.
@@ -66,7 +66,7 @@ def store_url(connection: _Connection, use: str = "the store") -> URL:
     Return the URL of the database of a connection.
 
     :param connection: An Airflow connection. Of its extras, those that the driver needs are used.
-    :param use: What the database is to be, for the error.
+    :param use: What the database is used for, for the error.
     :raises ValueError: It is not of type ``postgres``, or ``sqlite`` with a path as its host.
     """
     if connection.conn_type in ("postgres", "postgresql"):

@@ -2,7 +2,7 @@
 Cursors of the inbox: what a named reader has read.
 
 A cursor is a set of marks with a floor below which everything counts as read. A mere position would skip
-messages: several receivers commit in another order than that of their clocks.
+messages: several receivers commit in another order than their clocks show.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Backlog:
 
     :param name: The cursor.
     :param messages: How many messages it has not read.
-    :param oldest: When the oldest of them was received, in Unix seconds; None if there are none.
+    :param oldest: When the oldest of them was received, in Unix seconds; None if everything was read.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Cursors:
 
     def ensure(self, name: str, now: float) -> None:
         """
-        Make a cursor if there is none of this name. It begins with the messages of the last 24 hours.
+        Create a cursor unless it exists. It begins with the messages of the last 24 hours.
 
         :param name: The cursor.
         :param now: The time, in Unix seconds.
@@ -144,7 +144,7 @@ class Cursors:
 
     def forget(self, name: str) -> bool:
         """
-        Delete a cursor; return False if there is none. A purge then keeps nothing for it any more.
+        Delete a cursor; return False if it does not exist. A purge then keeps no messages for it.
 
         :param name: The cursor.
         """
@@ -157,7 +157,7 @@ class Cursors:
 
     def backlogs(self, received_before: float) -> list[Backlog]:
         """
-        Return what each cursor has not read of the messages that were received before a time, by name.
+        Return the backlog of each cursor, by name: unread messages that were received before a time.
 
         :param received_before: In Unix seconds.
         """

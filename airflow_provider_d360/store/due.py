@@ -43,7 +43,7 @@ DUE = Table(
 )
 Index("d360_due_alerts_due_at", DUE.c.due_at)
 
-CLAIM_SECONDS = 25.0  # Airflow ends a callback after 20: whoever claimed a row longer ago was killed
+CLAIM_SECONDS = 25.0  # Airflow ends a callback after 20: a process that claimed a row longer ago was killed
 
 _INSERT = Insert(DUE)
 
@@ -51,7 +51,7 @@ _INSERT = Insert(DUE)
 @dataclass(frozen=True, slots=True)
 class DueAlert:
     """
-    An alert that is to be sent.
+    An alert that must be sent.
 
     :param id: Names the alert.
     :param group_name: Of an alert its cooldown, of a summary its run; None without.
@@ -79,7 +79,7 @@ class DueAlert:
 
 def insert_due(connection: Connection, alert: DueAlert, claimed_until: float = 0.0) -> None:
     """
-    Write an alert that is to be sent; one with this id stays as it is.
+    Insert an alert that must be sent; a row with its id stays as it is.
 
     :param connection: A connection in a transaction that writes.
     :param alert: The alert.

@@ -66,7 +66,7 @@ class Health:
 
     async def acheck(self, timeout_seconds: float) -> None:
         """
-        Do the same as :meth:`check` in an event loop; whoever waits takes no thread.
+        Do the same as :meth:`check` in an event loop; waiting callers take no thread.
 
         :param timeout_seconds: How long a check may take, from its begin.
         :raises StoreUnavailableError: Nothing can be committed now.

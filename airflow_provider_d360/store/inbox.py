@@ -84,11 +84,11 @@ class Inbox:
         answers_only: bool = False,
     ) -> list[InboxMessage]:
         """
-        Return what a cursor has not read, in the order of arrival. Messages from the future wait, as above.
+        Return a cursor's unread messages, in the order of arrival. Messages from the future wait, as above.
 
         :param cursor: The name of the cursor. It must exist.
         :param limit: How many at most.
-        :param after: Only those that arrived after this one.
+        :param after: Only messages that arrived after this one.
         :param answers_only: Only taps on buttons, and messages that quote another one.
         """
         received_at, message_id = INBOX.c.received_at, INBOX.c.message_id
@@ -103,7 +103,7 @@ class Inbox:
 
     def find(self, message_ids: Sequence[str]) -> list[InboxMessage]:
         """
-        Return messages by their ids, in the order of arrival; those that are not there are left out.
+        Return messages by their ids, in the order of arrival. Unknown ids are ignored.
 
         :param message_ids: Their ids.
         """
@@ -127,7 +127,7 @@ class Inbox:
         limit: int = 500,
     ) -> list[InboxMessage]:
         """
-        Return what may be a person's answers to messages of ours, in the order of arrival.
+        Return a person's possible answers to messages of ours, in the order of arrival.
 
         :param message_ids: Our messages, that the person may quote or tap.
         :param senders: The person's numbers and user ids; none for quotes and taps of these messages only.

@@ -1,5 +1,5 @@
 """
-The ledger: every message that was about to be sent, and what became of it.
+The ledger: every message that was about to be sent, and its outcome.
 
 It keeps no text and no whole number: contents, recipients and keys are hashed under the store's secret.
 """
@@ -117,7 +117,7 @@ class Ledger:
 
     def conclude(self, intent: str, state: State, message_id: str | None, reason: str | None) -> None:
         """
-        Write what became of an intent.
+        Write the outcome of an intent.
 
         :param intent: The intent.
         :param state: What is known of it.

@@ -56,7 +56,7 @@ NOTICES = Table(
     Column("content", Text, nullable=False),  # the change as it was delivered, in JSON
 )
 
-LEASE_SECONDS = 300.0  # whoever has claimed an announcement and does not confirm it has failed, or was killed
+LEASE_SECONDS = 300.0  # a process that claims and does not confirm has failed, or was killed
 
 _LONGEST_REASON = 2000
 
@@ -129,7 +129,7 @@ class Notices:
 
     def current(self, now: float) -> list[Notice]:
         """
-        Return what is wrong now, the worst first, and of equally bad ones the newest.
+        Return the notices about current problems, the worst first, then the newest.
 
         :param now: The time, in Unix seconds.
         """
@@ -138,7 +138,7 @@ class Notices:
 
     def claim(self, now: float) -> list[Notice]:
         """
-        Return what is wrong and was not announced yet, oldest first, for one of all who ask at once.
+        Claim the current problems that were not announced yet, oldest first. Each goes to one caller only.
 
         Call :meth:`confirm` after the announcement. Otherwise they can be claimed again after five minutes.
 

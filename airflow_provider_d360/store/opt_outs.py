@@ -52,7 +52,7 @@ class Suppression:
     :param scope: Which messages this person does not get.
     :param source: Where it comes from: ``operator``, ``hook``, ``cli``, ``import``, ``user_preferences``,
         ``131050`` or ``keyword``.
-    :param reason: Why, in the words of whoever added it; the word that the person wrote.
+    :param reason: Why, as given by who added it; for a stop word, the word that the person wrote.
     :param at: Since when, in Unix seconds.
     """
 

@@ -1,4 +1,4 @@
-"""Reads what became of alerts, for pages."""
+"""Reads the outcomes of alerts, for the pages."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from airflow_provider_d360.store.rows import CLOCK_SKEW_SECONDS, correct_future,
 @dataclass(frozen=True, slots=True)
 class PastAlert:
     """
-    An alert, and what became of it.
+    An alert and its outcome.
 
     :param id: Names the alert.
     :param at: When it happened, in Unix seconds.
-    :param state: What became of it.
+    :param state: Its outcome.
     :param conn_id: The Airflow connection.
     :param facts: What it is about.
-    :param messages: The short forms of the ids of the messages that told of it.
-    :param due_at: When it, or what tells of it, is sent; None if nothing is to be sent.
+    :param messages: The short forms of the ids of the messages that reported it.
+    :param due_at: When it, or the alert that reports it, will be sent; None if nothing will be sent.
     :param attempts: How often sending it has failed.
     """
 
@@ -41,7 +41,7 @@ class PastAlert:
 
 class AlertHistory:
     """
-    Reads what became of alerts. Methods raise ``StoreUnavailableError`` while the database is locked or away.
+    Reads outcomes of alerts. Methods raise ``StoreUnavailableError`` while the database is locked or away.
 
     :param database: The database.
     """
@@ -63,7 +63,7 @@ class AlertHistory:
 
         :param since: Only alerts of this time or later, in Unix seconds.
         :param before: Only alerts of before this time, in Unix seconds; for the next page.
-        :param dag_ids: Only alerts about these DAGs; an empty id stands for alerts about none.
+        :param dag_ids: Only alerts about these DAGs; an empty id selects alerts about no DAG.
         :param state: Only alerts of which this became.
         :param limit: How many at most.
         """
@@ -85,7 +85,7 @@ class AlertHistory:
 
     def counts(self, *, since: float, dag_ids: Sequence[str]) -> dict[str, int]:
         """
-        Count alerts by what became of them.
+        Count alerts by outcome.
 
         :param since: Only alerts of this time or later, in Unix seconds.
         :param dag_ids: Only alerts about these DAGs.

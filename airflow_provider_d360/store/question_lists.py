@@ -20,7 +20,7 @@ class QuestionSelection:
     Which questions are listed.
 
     :param since: Only those asked at this time or later, in Unix seconds.
-    :param dag_ids: Only those of these DAGs; of all by default.
+    :param dag_ids: Only questions of these DAGs. Default: all.
     """
 
     since: float

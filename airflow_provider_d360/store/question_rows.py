@@ -1,4 +1,4 @@
-"""The tables of questions, and what a row stands for."""
+"""The tables of questions, and the objects of their rows."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Questions:
 
     def find(self, question_id: str) -> Question | None:
         """
-        Return a question; None if there is none of this id.
+        Return a question; None if the id is unknown.
 
         :param question_id: Its id.
         """

@@ -93,7 +93,7 @@ class RateLeases:
     """
     The table of rates. Its methods raise ``StoreUnavailableError`` while the database cannot be used.
 
-    All times are those of one clock: PostgreSQL's, or on SQLite that of the machine. How it differs from this
+    All times are from one clock: PostgreSQL's, or with SQLite the machine's. How it differs from this
     process's is measured with each lease, and what stays uncertain shortens ``lateness_seconds``.
 
     :param database: The database.

@@ -26,7 +26,7 @@ def keyed_hash(secret: bytes, *parts: object) -> str:
     """
     Hash values so that the same secret and values give the same hash, and the hash gives neither away.
 
-    :param secret: Without it nobody can try out which recipient a hash stands for.
+    :param secret: Without it nobody can find the recipient of a hash by trying them all.
     :param parts: Anything that JSON can express; other things count by their text.
     """
     texts = [encode_basestring_ascii(part) for part in parts if isinstance(part, str)]
@@ -81,7 +81,7 @@ def _read(connection: Connection) -> str | None:
 
 
 def _ensure(connection: Connection, value: str | None = None) -> str:
-    """Return the secret of the store. Where there is none, write one first."""
+    """Return the secret of the store. Write one first if there is none yet."""
     found = _read(connection)
     if found is not None:
         return found

@@ -20,7 +20,7 @@ class LedgerMessage:
     A message of the ledger with its current status.
 
     :param entry: What was sent, or not, and by which task.
-    :param status: The status with the highest rank; None if there is none yet.
+    :param status: The status with the highest rank; None before the first.
     """
 
     entry: Entry
@@ -53,7 +53,7 @@ class Selection:
     map_index: int | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Return what selects them in a query."""
+        """Return the condition of the query."""
         equal = ("recipient_hash", "source", "run_id", "task_id", "map_index")
         conditions: list[ColumnElement[bool]] = [
             LEDGER.c[name] == getattr(self, name) for name in equal if getattr(self, name) is not None

@@ -62,7 +62,7 @@ class Store:
     inbox keeps whole numbers and texts that people sent to us, until :meth:`purge` deletes them. The list of
     suppressions keeps whole numbers, for export.
 
-    All methods, and those of its tables, raise ``StoreUnavailableError`` while the database stays locked or
+    All methods, also of its tables, raise ``StoreUnavailableError`` while the database stays locked or
     away, and ``StoreFaultError`` when trying again cannot help.
 
     :ivar url: The URL of the database.
@@ -75,7 +75,7 @@ class Store:
     :ivar suppressions: Who asked for no more messages.
     :ivar rate_leases: When each number may send.
     :ivar campaigns: One message to many people: what was planned, and the signal that controls it.
-    :ivar campaign_results: What became of the people of a campaign.
+    :ivar campaign_results: The outcomes of campaigns.
     :ivar campaign_senders: Who sends a campaign, and claims its rows.
     :ivar arrivals: Messages of people, found without their texts.
     :ivar cursors: What named readers have read of the inbox.

@@ -128,7 +128,7 @@ class Suppressions:
 
     def remove(self, recipients: Iterable[str], *, source: str, at: float, reason: str | None = None) -> int:
         """
-        Write to these people again, whoever had opted them out, and return how many were on the list.
+        Lift the opt-outs of these people, however they were added, and return how many were on the list.
 
         :param recipients: The recipients.
         :param source: Who removes them.
@@ -239,7 +239,7 @@ class Suppressions:
             connection.execute(UPSERTS[connection.dialect.name], rows)
 
     def count(self) -> int:
-        """Count the rows; those of opt-outs that were lifted, too."""
+        """Count the rows, including opt-outs that were lifted."""
         return count_rows(self._database, SUPPRESSIONS)
 
     def purge(self, older_than: float, now: float) -> int:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 LANES = 16
 LATENESS_SECONDS = 0.05  # a slot may be used so much after its moment
 LEASE_SECONDS = 1.0  # the longest lease; it begins a second from now at most
-_ACTIVE_SECONDS = 1.0  # whoever had a lease that ended longer ago needs no share
+_ACTIVE_SECONDS = 1.0  # a process whose lease ended longer ago needs no share
 _LONGEST_QUEUE_SECONDS = 90.0  # a slot that is further away was given while a clock was wrong
 _RECOVERY_SECONDS = 10.0
 _RECOVERY_STEP = 0.05
@@ -106,7 +106,7 @@ class Speed:
 
     def halve(self, now: float) -> Speed:
         """
-        Return half of the speed. Rejections within two seconds are one event, whoever reports them.
+        Return half of the speed. Rejections within two seconds are one event, whichever process reports them.
 
         :param now: The time, in Unix seconds.
         """
@@ -204,7 +204,7 @@ def load(text: str) -> Timeline | None:
 
 
 def _from_now_on(timeline: Timeline | None, rate: float, now: float) -> Timeline:
-    """Return what is left of a timeline, on the grid of this rate."""
+    """Return the rest of a timeline, on the grid of this rate."""
     holders = [lane.holder for lane in timeline.lanes] if timeline else LANES * [""]
     spacing = 1.0 / min(rate, timeline.rate) if timeline else 0.0
     next_free = timeline.last + spacing if timeline else now

@@ -22,7 +22,7 @@ class Waited(NamedTuple):
 
     :param message_id: The message.
     :param state: ``reached``, ``failed``, ``waiting`` or ``timeout``.
-    :param status: The status of the message; None if there is none, and after a timeout.
+    :param status: The status of the message; None without a status, and after a timeout.
     :param error_code: Why it failed: a code of Meta or of the on-premise API.
     :param error_title: The error in a few words.
     :param error_details: More about the error.
@@ -43,7 +43,7 @@ def judge(message_id: str, current: Status | None, awaited: str) -> Waited:
     Decide whether a message has come as far as is waited for, has failed, or neither.
 
     :param message_id: The message.
-    :param current: Its current status; None if there is none.
+    :param current: Its current status; None without one.
     :param awaited: ``sent``, ``delivered`` or ``read``; a later status counts as well.
     """
     if current is None:

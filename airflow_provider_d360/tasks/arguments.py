@@ -92,7 +92,7 @@ def check_choice(name: str, value: object, *choices: str | None) -> None:
     :param name: The argument's name, for the error.
     :param value: The argument.
     :param choices: What it can be.
-    :raises ValueError: when it is none of them.
+    :raises ValueError: for any other value.
     """
     if not any(value == choice for choice in choices):
         raise ValueError(f"{name} is {describe(value)}; it can be {' or '.join(map(repr, choices))}")

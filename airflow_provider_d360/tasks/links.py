@@ -25,7 +25,7 @@ class D360MessageLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """
-        Return the link, or an empty text if there is none. Airflow calls this when the task ends.
+        Return the link, or an empty text without one. Airflow calls this when the task ends.
 
         :param operator: The operator that sent the message.
         :param ti_key: Airflow's key of the task instance; not used.

@@ -104,7 +104,7 @@ def rendering_error(name: str, template: Any, problem: Exception) -> Exception:
     """
     Return the error for a field that cannot be rendered. It quotes no values.
 
-    It is raised outside of the ``except`` block, so that the problem stands in no chain. What a macro raises
+    It is raised outside of the ``except`` block, so that the problem is not in its chain. What a macro raises
     to skip or to fail the task stays a skip or a failure.
 
     :param name: The field.

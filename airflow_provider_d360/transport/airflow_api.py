@@ -28,7 +28,7 @@ class AirflowUnavailableError(Exception):
 
 
 class Verdict(Enum):
-    """What became of an answer."""
+    """The outcome of an answer."""
 
     ACCEPTED = "accepted"
     SETTLED = "somebody else was faster"

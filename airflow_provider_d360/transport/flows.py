@@ -46,7 +46,7 @@ class Exchange(Generic[T]):
 @dataclass(frozen=True, slots=True)
 class Recorded(Generic[T]):
     """
-    A call whose attempts are recorded. The result is that of the call.
+    A call whose attempts are recorded. It returns the call's result.
 
     :param call: The call.
     :param attempts: Is called around each attempt.
@@ -236,6 +236,6 @@ def retry(
 
 
 def _refuse_forbidden(settings: ConnectionSettings, recipient: str) -> None:
-    """Refuse a message to somebody else than the connection allows, whoever made the call."""
+    """Refuse a message to somebody whom the connection does not allow, whichever code made the call."""
     if recipient and settings.restriction and not settings.restriction.allows(recipient):
         settings.restriction.refuse(recipient)

@@ -35,9 +35,9 @@ def ca_bundle() -> str:
 
 def tls_context() -> ssl.SSLContext:
     """
-    Return what trusts the CA bundle. All connections of a process share it until the bundle changes.
+    Return TLS settings that trust the CA bundle. All connections of a process share them until it changes.
 
-    To read the bundle takes some 30 ms: do not call it on an event loop.
+    Reading the bundle takes 30 ms: do not call this on an event loop.
 
     :raises D360UnavailableError: when it cannot be read.
     """

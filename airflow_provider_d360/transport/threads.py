@@ -69,7 +69,7 @@ def within(
     :param work: The work.
     :param slice_seconds: Count the limit in slices of this length: on a machine so busy that this process
         seldom runs, each slice takes longer, and so does the limit. By default, the clock alone counts.
-    :param progress: Returns how far the work has come: the limit begins anew when that has changed in a
+    :param progress: Returns how far the work has come: the limit starts again when that has changed in a
         slice. By default, it never does.
     :raises TimeoutError: when the limit is over.
     :raises Exception: what the work raises.

@@ -32,10 +32,10 @@ _bells: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, ArrivalWatch] = wea
 
 class _Unread(NamedTuple):
     """
-    What a cursor has not read.
+    The unread messages of a cursor.
 
-    :param newest: The id of the newest message that is wanted; None if there is none.
-    :param oldest_at: When the oldest was received, wanted or not; None if there is none.
+    :param newest: The id of the newest matching message; None without one.
+    :param oldest_at: When the oldest unread message was received, matching or not; None without one.
     :param read_at: When the cursor was moved, in Unix seconds.
     """
 
@@ -145,7 +145,7 @@ def _look(store: Store, cursor: str, wanted: Filter) -> _Unread:
 
 
 def _shared_bell(store: Store) -> ArrivalWatch:
-    """Return what tells all triggers of the running event loop that something came, or was read."""
+    """Return the watch for new and read messages that all triggers of the running event loop share."""
     loop = asyncio.get_running_loop()
     if loop not in _bells:
         _bells[loop] = ArrivalWatch(lambda keys: store.arrivals.signs(), _POLL_SECONDS)

@@ -23,7 +23,7 @@ _STORE_AWAY_SECONDS = 5.0
 
 class D360QuestionTrigger(BaseTrigger):
     """
-    Wait until a question is settled or has expired, or until something is to be sent.
+    Wait until a question is settled or has expired, or until a message must be sent.
 
     What that is, the task looks up itself: the event says only that it has to look. All triggers of a process
     that wait for messages of people share one query every two seconds.

@@ -21,7 +21,7 @@ class D360MessageQueueProvider:
     """
     The inbox as a message queue: ``MessageQueueTrigger(queue="d360://orders?keywords=deploy,status")``.
 
-    With ``scheme="d360"`` (version 2 and later), the arguments are those of
+    With ``scheme="d360"`` (version 2 and later), it has the arguments of
     :class:`~airflow_provider_d360.triggers.inbox.D360InboxTrigger`.
     """
 
@@ -37,7 +37,7 @@ class D360MessageQueueProvider:
 
     def scheme_matches(self, scheme: str) -> bool:
         """
-        Return whether a scheme is that of an inbox.
+        Return whether a scheme is ``d360`` or ``whatsapp``.
 
         :param scheme: The scheme.
         """

@@ -117,7 +117,7 @@ def test_what_became_of_a_message_is_proved_by_its_status_if_the_store_went_away
         patch.setattr(d360_emulator, "on_change", lambda sent: server.stop() if is_running(server) else None)
         message_id = run()
     assert message_id == d360_emulator.sent[0].message_id
-    assert "What became of the message could not be recorded" in caplog.text
+    assert "The outcome of the message could not be recorded" in caplog.text
     server.start()
     with pytest.raises(AirflowFailException, match="An earlier try was interrupted"):
         run(1, ambiguity_wait_seconds=0)

@@ -17,7 +17,7 @@ _WORDS = frozenset({"format", "flow_action"})
 
 def check_template_name(name: object) -> str:
     """
-    Check the name of a template that is to be created, changed or deleted.
+    Check a template name before a template is created, changed or deleted.
 
     :param name: Small letters, digits and underscores; at most 512.
     :raises D360RequestError: when it is another value, or absent.

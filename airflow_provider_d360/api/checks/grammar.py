@@ -1,8 +1,8 @@
 """
 Small checks that together describe how a value of a message must look.
 
-A check is a function of a value and the spot where it stands. It takes any value, never raises, and never
-repeats a value: messages are private. ``None`` stands for something left out, as it does in WhatsApp's JSON.
+A check is a function of a value and its position. It takes any value, never raises, and never repeats a
+value: messages are private. ``None`` means a missing value, as in WhatsApp's JSON.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def record(
     required: Mapping[str, Check] | None = None, optional: Mapping[str, Check] | None = None, *rules: Check
 ) -> Check:
     """
-    Expect an object with these keys; others may stand beside them.
+    Expect an object with these keys; other keys are allowed.
 
     :param required: Checks of keys that must be there.
     :param optional: Checks of keys that may be missing, or ``None``.

@@ -73,7 +73,7 @@ def button_index(value: object) -> int | None:
 
 def lower(value: object, key: str) -> str:
     """
-    Return a word of an object in small letters; an empty string if there is none.
+    Return a string value of an object in lower case; an empty string if it is missing.
 
     :param value: The object.
     :param key: The word's key.

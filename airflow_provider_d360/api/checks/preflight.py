@@ -89,7 +89,7 @@ def _compare(
     components: Sequence[_Component], definition: Sequence[_Component], owner: str, source: str
 ) -> _Problems:
     """
-    Compare the components of a message, or of one card, with those of the template.
+    Compare the components of a message, or of one card, with the template's components.
 
     :param owner: What precedes a component's name: nothing, or ``cards[0].``.
     """

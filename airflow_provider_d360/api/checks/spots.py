@@ -56,7 +56,7 @@ Check: TypeAlias = Callable[[object, Spot], Iterator[Violation]]
 
 def look(value: object, *path: str) -> object:
     """
-    Return the value at a path of keys; ``None`` where there is none.
+    Return the value at a path of keys; ``None`` if a key is missing.
 
     :param value: Any value.
     :param path: The keys.

@@ -61,7 +61,7 @@ def identifier(value: object, spot: Spot) -> Iterator[Violation]:
     Expect an id: a string, or the integer that some write in its place.
 
     :param value: The value to check.
-    :param spot: Where it stands in the message.
+    :param spot: Its position in the message.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         yield spot.bad("must be a string")
@@ -74,7 +74,7 @@ def message_id(value: object, spot: Spot) -> Iterator[Violation]:
     Expect the id of a message, which holds no white space.
 
     :param value: The value to check.
-    :param spot: Where it stands in the message.
+    :param spot: Its position in the message.
     """
     yield from text()(value, spot)
     yield from fitting(lambda known: not re.search(r"\s", known), "holds a space or a newline")(value, spot)
@@ -85,7 +85,7 @@ def flag(value: object, spot: Spot) -> Iterator[Violation]:
     Expect ``true`` or ``false``, as a boolean or as a string.
 
     :param value: The value to check.
-    :param spot: Where it stands in the message.
+    :param spot: Its position in the message.
     """
     if not isinstance(value, bool) and value not in ("true", "false"):
         yield spot.bad("must be true or false")

@@ -115,8 +115,8 @@ def read_sent(response: Response, *, id_required: bool) -> Sent:
     Read the response to a send.
 
     :param response: The response.
-    :param id_required: A response without a message id is none that can be read.
-    :raises ValueError: when an id is required and there is none.
+    :param id_required: Raise an error for a response without a message id.
+    :raises ValueError: when an id is required and missing.
     """
     if not response.body.strip() and not id_required:
         return Sent(None)

@@ -119,7 +119,7 @@ def list_templates(
     List templates, page by page; all of them without a filter.
 
     :param hosting: The hosting of the account; not the sandbox.
-    :param name: Only those of this name.
+    :param name: Only templates with this name.
     :param status: Only those with this status, in any case.
     :param language: Only those in this language.
     :param limit: The most templates of a page.
@@ -209,7 +209,7 @@ def edit_template(
     :param components: All its components, the new ones and those that stay.
     :param category: The new category; only of a template that is not approved.
     :param more: What else the endpoint takes, such as ``message_send_ttl_seconds``.
-    :raises D360RequestError: when an argument is absent or not possible, or nothing is to be changed.
+    :raises D360RequestError: when an argument is missing or invalid, or no change is given.
     """
     path = _by_id(hosting, template_id)
     body: dict[str, object] = dict(more)

@@ -1,4 +1,4 @@
-"""Step 11: what became of each alert."""
+"""Step 11: the outcome of each alert."""
 
 from __future__ import annotations
 
