@@ -83,8 +83,8 @@ def plan(content: AlertContent, conn_id: str, options: queue.Options, *, is_reco
         return Plan(conn_id, content)
     if registered.due is not None:
         return _plan(conn_id, registered.due)
-    log.info("No alert of its own: %s", registered.answer.value)
-    metrics.count(metrics.ALERTS_HELD, reason=registered.answer.name.lower())
+    log.info("Not sent separately: %s", registered.decision.value)
+    metrics.count(metrics.ALERTS_HELD, reason=registered.decision.name.lower())
     return Plan(conn_id, summary=registered.summary, helps=registered.helps)
 
 

@@ -122,7 +122,7 @@ class UnknownEvent:
 @dataclass(frozen=True, slots=True)
 class OmittedEvent:
     """
-    Something that is not stored on purpose.
+    Something that is deliberately not stored.
 
     :param kind: ``empty`` (a body without content), or the field of the change: ``history``,
         ``message_echoes`` or ``smb_message_echoes``.

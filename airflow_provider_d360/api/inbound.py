@@ -105,7 +105,7 @@ class Filter:
         senders: Sequence[str | None] = (),
     ) -> bool:
         """
-        Return whether a message is wanted.
+        Return whether a message meets the conditions.
 
         :param kind: The type of the message.
         :param content: Its content.
@@ -124,7 +124,7 @@ class Filter:
 
 
 def _words(name: str, value: object) -> tuple[str, ...]:
-    """Read a list of texts. Of a text alone, each letter would be one, and nothing would be wanted."""
+    """Read a list of texts. A single text is refused: it would be read as a list of its letters."""
     is_list = isinstance(value, Sequence) and not isinstance(value, str)
     words = tuple(value) if is_list and isinstance(value, Sequence) else ()
     if not is_list or not all(isinstance(word, str) and word.strip() for word in words):
@@ -179,7 +179,7 @@ def _digits(number: str | None) -> str:
 
 
 def _file_name(name: str | None) -> str | None:
-    """Return the last part of a name, without what no file system takes; None if nothing is left."""
+    """Return the last part of a name, without what file systems reject; None if nothing is left."""
     if name is None:
         return None
     last = re.split(r"[/\\]", name)[-1]

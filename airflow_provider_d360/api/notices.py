@@ -122,7 +122,7 @@ def explain_notice(about: str, subject: str, kind: str, state: str, details: str
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """What a field's own reader knows; ``passes`` when no later event ends it."""
+    """The part of a notice that the reader of a field knows; ``passes`` when no later event ends it."""
 
     about: str
     name: str

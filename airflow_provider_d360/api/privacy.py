@@ -203,7 +203,7 @@ def private_strings(message: object) -> frozenset[str]:
 
 def public_strings(message: object) -> frozenset[str]:
     """
-    Collect the words of WhatsApp's grammar in a message, and the name of its template.
+    Collect the keywords of WhatsApp's API in a message, and the name of its template.
 
     :param message: As in :func:`private_strings`.
     """
@@ -309,7 +309,7 @@ def _text(problem: BaseException) -> str:
 
 
 def _concealed_key(key: object) -> object:
-    """Show a key that is a word of the grammar or of the vocabulary, and the length of any other."""
+    """Return a key that is a keyword or in the vocabulary; of any other key, only the length."""
     words = list(_words(str(key)))
     is_known = words and all(_is_known(word) and not word.isdecimal() for word in words)
     return key if is_known else _count(len(str(key)), "character", "characters")

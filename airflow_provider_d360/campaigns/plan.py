@@ -1,4 +1,4 @@
-"""The plan: what planning a campaign found. Pure."""
+"""The result of planning a campaign. Pure."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Plan:
 
     def include(self, person: Person, payload: str) -> None:
         """
-        Make a row part of the audience's hash, whatever becomes of it.
+        Add a row to the audience's hash, whether it can be sent or not.
 
         :param person: The row.
         :param payload: Its payload.

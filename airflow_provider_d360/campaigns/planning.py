@@ -40,7 +40,7 @@ _SHOWN_PROBLEMS = 20
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
     """
-    What is planned.
+    The campaign to plan.
 
     :param campaign_id: The id of the campaign.
     :param audience: As :func:`~airflow_provider_d360.campaigns.sources.read_rows` takes it.

@@ -1,4 +1,4 @@
-"""Progress: what a campaign has come to, in one line. Pure."""
+"""The progress of a campaign, in one line. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a campaign has come to, as shares, and whether these are good enough to go on. Pure."""
+"""The results of a campaign so far, as shares, and whether they are good enough to go on. Pure."""
 
 from __future__ import annotations
 

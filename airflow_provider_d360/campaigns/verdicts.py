@@ -32,7 +32,7 @@ _MOST_UNKNOWN = 0.05
 
 
 class Kind(Enum):
-    """What becomes of a message and of the campaign."""
+    """The consequence for a message and for the campaign."""
 
     ACCEPTED = "accepted"
     HELD = "WhatsApp holds it to assess the template"
@@ -48,7 +48,7 @@ class Kind(Enum):
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """
-    What becomes of one message.
+    The consequence for one message.
 
     :param kind: The kind.
     :param wait_seconds: How long to wait before the same message again, for kinds that send it again.

@@ -1,4 +1,4 @@
-"""Opens a question in the store, looks how far it is, sends what is due, and ends it."""
+"""Opens a question in the store, reads its progress, sends what is due, and ends it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def open_question(
 
 def look(store: Store, question_id: str, now: float) -> Look:
     """
-    Look how far a question is. This reads only.
+    Read the progress of a question. This changes nothing.
 
     :param store: The store.
     :param question_id: The question.

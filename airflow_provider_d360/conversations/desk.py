@@ -1,5 +1,5 @@
 """
-Serves what no task of ours waits for: answers to Airflow's own questions, and answers that come late.
+Handles answers that no task of ours waits for: to Airflow's own questions, and late ones.
 
 It reads the inbox with a cursor, beside the receiver and never within a delivery: at least once, also what
 came while no desk was open. Answering twice is harmless: Airflow refuses the second one, and each text has a
@@ -49,7 +49,7 @@ _ELSEWHERE = "Please answer here: {link}"
 
 class Desk:
     """
-    Serves taps on buttons, and quotes of our messages.
+    Handles taps on buttons, and quotes of our messages.
 
     :param store: The store.
     :param make_hook: Returns the hook of a connection.
@@ -68,7 +68,7 @@ class Desk:
 
     def serve(self) -> None:
         """
-        Serve everything that was not served. What cannot be served holds up nothing else.
+        Handle all new taps and quotes. One that fails does not delay the others.
 
         :raises Exception: Airflow, 360dialog or the store does not work now. What was not served is served
             the next time.
@@ -178,7 +178,7 @@ class Desk:
     def _tell(
         self, question: Question, person: Person, message: InboxMessage, occasion: str, text: str | None
     ) -> None:
-        """Tell a person something, once."""
+        """Send a person a text, once."""
         to = message.sender or message.sender_user_id
         if text is None or to is None:
             return

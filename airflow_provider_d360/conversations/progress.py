@@ -1,4 +1,4 @@
-"""What comes next in a question: wait, send something, or end. Pure: answers and the time in, a value out."""
+"""The next step of a question: wait, send something, or end. Pure: answers and the time in, a value out."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def find_progress(
     unreachable: Collection[int] = (),
 ) -> Progress:
     """
-    Say what comes next.
+    Return the next step.
 
     :param question: The question.
     :param spec: What counts as an answer to it.

@@ -1,4 +1,4 @@
-"""What a question is: what counts as an answer, how many are needed, when to remind."""
+"""The rules of a question: what counts as an answer, how many are needed, when to remind."""
 
 from __future__ import annotations
 

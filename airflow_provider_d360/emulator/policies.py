@@ -24,7 +24,7 @@ PAIR_BURST = 45
 @dataclass(slots=True)
 class Policies:
     """
-    What is decided about people and templates.
+    The decisions about people and templates.
 
     :param templates: The templates, which know their categories.
     :param held_after: By name of a template whose messages are held: how many more go out before.

@@ -94,7 +94,7 @@ class Delivery:
 @dataclass(slots=True)
 class AccountSettings:
     """
-    What is set for one number.
+    The settings of one number.
 
     :param profile: The business profile.
     :param blocked: The blocked users, by digits or user id.

@@ -31,7 +31,7 @@ def suppress(
     source: str = "hook",
 ) -> Flow[int]:
     """
-    Write to people no more: ``hook.run(suppress, "447700900123", scope="marketing")``.
+    Stop writing to people: ``hook.run(suppress, "447700900123", scope="marketing")``.
 
     From then on, every message to them is an error, or skipped: see ``docs/opt-outs.md``.
 
@@ -60,7 +60,7 @@ def unsuppress(
     source: str = "hook",
 ) -> Flow[int]:
     """
-    Take people off the list who want messages again, whatever had put them there.
+    Remove people from the list, whatever had added them.
 
     :param settings: The settings of the connection; the hook passes them.
     :param to: One recipient or several, as for ``send``.

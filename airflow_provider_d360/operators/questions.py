@@ -144,7 +144,7 @@ class D360AskOperator(D360Operator):
 
     def resume(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """
-        Look how far the question is, and go on.
+        Read the progress of the question, and continue.
 
         :param context: The task's context.
         :param event: What the trigger wrote: no more than that there is something to do.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class D360SuppressOperator(D360Operator):
     """
-    Add people to the list of those who get no more messages, or take them off it, and return how many.
+    Add people to the list of opt-outs, or remove them, and return how many.
 
     The list applies to operators, hooks and campaigns; to alerts, if the scope is ``all``. What
     people set in WhatsApp and the stop words that they write are added by the receiver. See

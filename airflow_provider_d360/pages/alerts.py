@@ -36,7 +36,7 @@ _EXPLANATIONS = {
         "It could not be sent in time, and nobody was told of it",
         "Test the connection in Admin, Connections; on a server, airflow d360 check says what is wrong.",
     ),
-    "waiting": ErrorDetail("A summary of its run will tell of it"),
+    "waiting": ErrorDetail("A summary of its run will report it"),
     "held": ErrorDetail("Its cooldown is not over: the next alert says how many were held back"),
     "backup": ErrorDetail("Nobody else had got it in time, so the backup was told"),
 }

@@ -1,4 +1,4 @@
-"""The page of questions: who was asked what is waited for, and what came of it."""
+"""The page of questions: who was asked, what is waited for, and the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts what becomes of sends, for the metrics."""
+"""Counts the outcomes of sends, for the metrics."""
 
 from __future__ import annotations
 

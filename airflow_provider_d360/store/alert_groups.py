@@ -160,7 +160,7 @@ def read_held(connection: Connection, group: str) -> list[tuple[str, str]]:
 
 def delete_told(connection: Connection, group: str, ids: Sequence[str]) -> None:
     """
-    Delete held alerts that a message has told about.
+    Delete held alerts that a message has reported.
 
     :param connection: A connection in a transaction that writes.
     :param group: The name of the group.
@@ -172,7 +172,7 @@ def delete_told(connection: Connection, group: str, ids: Sequence[str]) -> None:
 
 def delete_told_by(connection: Connection, group: str, leader: str) -> None:
     """
-    Delete what a cooldown held back before an alert that went out: it told how many there were.
+    Delete what a cooldown held back before an alert that went out: it said how many there were.
 
     :param connection: A connection in a transaction that writes.
     :param group: The name of the cooldown's group.

@@ -57,33 +57,33 @@ class NewAlert:
     summary: str = ""
 
 
-class Answer(Enum):
-    """What becomes of a new alert."""
+class Decision(Enum):
+    """The decision on a new alert."""
 
     SEND = "send it now"
     HELD = "its cooldown is not over"
-    SUMMARY = "a summary of its run will tell of it"
-    TOLD = "another alert has told of it"
+    SUMMARY = "a summary of its run will report it"
+    TOLD = "another alert has reported it"
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
     """
-    What becomes of a new alert.
+    The decision on a new alert, and what to do next.
 
-    :param answer: What to do.
+    :param decision: What to do.
     :param due: The alert, claimed for this process, if it must be sent now.
     :param summary: The id of the summary of its run, if this process must stay to send it.
     """
 
-    answer: Answer
+    decision: Decision
     due: DueAlert | None = None
     summary: str | None = None
 
     @property
     def helps(self) -> bool:
         """Whether its process should look for what else is due: one of many that are held back need not."""
-        return self.summary is not None or self.answer in (Answer.SEND, Answer.TOLD)
+        return self.summary is not None or self.decision in (Decision.SEND, Decision.TOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Ended:
 
 def register(connection: Connection, alert: NewAlert, claim: str, now: float) -> Registered:
     """
-    Decide what becomes of an alert, and write it down.
+    Decide what to do with an alert, and write it down.
 
     :param connection: A connection in a transaction that writes.
     :param alert: The alert.
@@ -115,7 +115,7 @@ def register(connection: Connection, alert: NewAlert, claim: str, now: float) ->
         if leader.id != alert.id:
             alert_groups.hold(connection, alert.cooldown, held)
             _note(connection, alert, Outcome.HELD, now, group=alert.cooldown)
-            return Registered(Answer.HELD)
+            return Registered(Decision.HELD)
     if alert.run is not None:
         row = {"name": alert.run, "subject": None, "leader": alert.id, "is_whole": int(alert.is_whole)}
         leader = alert_groups.lead(connection, row, now, QUIET_SECONDS)
@@ -140,9 +140,9 @@ def register(connection: Connection, alert: NewAlert, claim: str, now: float) ->
     due.insert_due(connection, new, now + CLAIM_SECONDS)
     is_new = connection.execute(select(DUE.c.claim).where(DUE.c.id == alert.id)).scalar() == claim
     if not is_new:
-        return Registered(Answer.TOLD)
+        return Registered(Decision.TOLD)
     _note(connection, alert, Outcome.DUE, now)
-    return Registered(Answer.SEND, new)
+    return Registered(Decision.SEND, new)
 
 
 def _note(
@@ -174,7 +174,7 @@ def _join(
     held: Row,
     now: float,
 ) -> Registered:
-    """Let an alert be told by the one that has led its run, or by a summary."""
+    """Have an alert reported by the first alert of its run, or by a summary."""
     run, summary_id = str(alert.run), f"summary {alert.run}"
     if alert.is_whole or leader.is_whole:
         if alert.subject is not None:
@@ -183,7 +183,7 @@ def _join(
         sooner = (DUE.c.id == summary_id) & (DUE.c.due_at > now)
         connection.execute(update(DUE).where(sooner).values(due_at=now))
         _note(connection, alert, Outcome.SUMMARISED, now, told_by=leader.id)
-        return Registered(Answer.TOLD)
+        return Registered(Decision.TOLD)
     alert_groups.hold(connection, run, held)
     _note(connection, alert, Outcome.WAITING, now, group=run)
     if alert.subject is not None:
@@ -202,7 +202,7 @@ def _join(
     )
     latest = QUIET_SECONDS if leader.has_summary else LATEST_SUMMARY_SECONDS
     stays = due.summarise_later(connection, summary, latest, alert.id, now, WAIT_SECONDS)
-    return Registered(Answer.SUMMARY, summary=summary_id if stays else None)
+    return Registered(Decision.SUMMARY, summary=summary_id if stays else None)
 
 
 def end(connection: Connection, subject: str, now: float) -> Ended | None:

@@ -163,7 +163,7 @@ class Alerts:
         message_ids: Sequence[str] = (),
     ) -> None:
         """
-        Delete a summary with its final outcome; what was held back meanwhile is told by a later one.
+        Delete a summary with its final outcome; a later one reports what was held back meanwhile.
 
         :param summary: The summary, as it was claimed.
         :param told: The ids of the alerts that it reported.

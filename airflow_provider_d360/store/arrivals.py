@@ -71,7 +71,7 @@ class Arrival(NamedTuple):
 
 class Key(NamedTuple):
     """
-    What is looked for.
+    What to look for.
 
     :param text: A number, a user id or the id of a message of ours.
     :param since: From when on, in Unix seconds.

@@ -43,7 +43,7 @@ class Course:
 
 class CampaignCourses:
     """
-    Reads how campaigns come along.
+    Reads the course of campaigns.
 
     Its methods raise ``StoreUnavailableError`` while the database cannot be used.
 

@@ -1,4 +1,4 @@
-"""Campaigns: what was frozen when they were planned, and the signal that controls them."""
+"""Campaigns: the plan, which is frozen, and the signal that controls the senders."""
 
 from __future__ import annotations
 

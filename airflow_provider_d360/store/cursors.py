@@ -57,7 +57,7 @@ _INSERT_READS = Insert(READS)
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """
-    What a cursor has not read.
+    The unread messages of a cursor.
 
     :param name: The cursor.
     :param messages: How many messages it has not read.

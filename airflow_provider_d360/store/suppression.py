@@ -102,7 +102,7 @@ class Suppressions:
         reason: str | None = None,
     ) -> None:
         """
-        Write to these people no more. Who is on the list already stays there, with the wider scope.
+        Add people to the list. People who are on it stay there, with the wider scope.
 
         :param recipients: The recipients.
         :param scope: Which messages they do not get.

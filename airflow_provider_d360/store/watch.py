@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 class Waited(NamedTuple):
     """
-    What waiting for a message has come to.
+    The result of waiting for a message.
 
     :param message_id: The message.
     :param state: ``reached``, ``failed``, ``waiting`` or ``timeout``.
@@ -40,7 +40,7 @@ class Waited(NamedTuple):
 
 def judge(message_id: str, current: Status | None, awaited: str) -> Waited:
     """
-    Decide whether a message has come as far as is waited for, has failed, or neither.
+    Decide whether a message has the awaited status, has failed, or neither.
 
     :param message_id: The message.
     :param current: Its current status; None without one.
@@ -100,7 +100,7 @@ class StatusWatch:
 
     async def wait(self, message_id: str, awaited: str, until: float = math.inf) -> Waited:
         """
-        Wait until a message has come as far as is waited for, has failed, or the time is over.
+        Wait until a message has the awaited status, has failed, or the time is over.
 
         The time is over when a query that began after it was answered. While the store is away, this waits.
 

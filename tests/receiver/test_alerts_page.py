@@ -80,7 +80,7 @@ def test_what_is_held_back_or_waits_says_why(visitor, store):
     alert(store, "d", run="r")
     page = visitor.get(PAGE)
     assert "Its cooldown is not over" in page.text
-    assert "A summary of its run will tell of it" in page.text
+    assert "A summary of its run will report it" in page.text
 
 
 def test_what_is_tried_again_or_left_says_what_to_do(visitor, store):

@@ -14,7 +14,7 @@ from airflow_provider_d360.store.alert_rules import (
     CALM_SECONDS,
     QUIET_SECONDS,
     WAIT_SECONDS,
-    Answer,
+    Decision,
     NewAlert,
 )
 from airflow_provider_d360.store.due import CLAIM_SECONDS, DueAlert
@@ -29,7 +29,7 @@ from airflow_provider_d360.store import Store
 store = Store(sys.argv[1], retry_seconds=10)
 store.check_writable()
 sys.stdin.readline()
-answers = [ask(store, f"{sys.argv[2]} {number}", NOON, cooldown="f").answer.name for number in range(5)]
+answers = [ask(store, f"{sys.argv[2]} {number}", NOON, cooldown="f").decision.name for number in range(5)]
 print(answers.count("SEND"))
 """
 
@@ -73,9 +73,9 @@ def recover(store, subject, now=NOON, id="recovery"):
 def test_the_first_alert_goes_and_the_others_are_counted_until_the_cooldown_is_over(store):
     assert send(store, "a", cooldown="f") == [0, 0.0]
     for minute in (0, 1, 59):
-        assert ask(store, f"b{minute}", NOON + minute * 60, cooldown="f").answer is Answer.HELD
+        assert ask(store, f"b{minute}", NOON + minute * 60, cooldown="f").decision is Decision.HELD
     assert send(store, "c", NOON + HOUR, cooldown="f") == [3, NOON]
-    assert ask(store, "d", NOON + HOUR + 1, cooldown="f").answer is Answer.HELD
+    assert ask(store, "d", NOON + HOUR + 1, cooldown="f").decision is Decision.HELD
     assert send(store, "e", NOON + 2 * HOUR, cooldown="f") == [1, NOON + HOUR + 1]
 
 
@@ -83,9 +83,9 @@ def test_the_same_alert_again_is_not_taken_for_another_one(store):
     """The response to a commit may be lost, and then the same work is done again."""
     first, again = ask(store, "a", cooldown="f", run="r"), ask(store, "a", cooldown="f", run="r")
     assert first == again
-    assert first.answer is Answer.SEND
+    assert first.decision is Decision.SEND
     held = [ask(store, "b", cooldown="f") for _ in range(3)]
-    assert {one.answer for one in held} == {Answer.HELD}
+    assert {one.decision for one in held} == {Decision.HELD}
     assert send(store, "c", NOON + HOUR, cooldown="f")[0] == 1
 
 
@@ -119,18 +119,18 @@ def test_an_alert_that_reached_nobody_needs_no_recovery(store):
 
 
 def test_of_one_run_the_first_alert_goes_and_one_summary_tells_of_the_others(store):
-    assert ask(store, "a", run="r").answer is Answer.SEND
+    assert ask(store, "a", run="r").decision is Decision.SEND
     answers = [ask(store, f"b{second}", NOON + second, run="r") for second in range(1, 6)]
-    assert {one.answer for one in answers} == {Answer.SUMMARY}
+    assert {one.decision for one in answers} == {Decision.SUMMARY}
     assert store.alerts.take("x", NOON + 6, but_not=[], id="summary r") is None
     summary = store.alerts.take("x", NOON + 5 + CALM_SECONDS)
     told = store.alerts.summary("r")
     assert [label for _, label in told] == [f"task b{second}" for second in range(1, 6)]
-    assert ask(store, "late", NOON + 13, run="r").answer is Answer.SUMMARY
+    assert ask(store, "late", NOON + 13, run="r").decision is Decision.SUMMARY
     store.alerts.finish_summary(summary, [id for id, _ in told], "{}", NOON + 14)
     assert [label for _, label in store.alerts.summary("r")] == ["task late"]
     assert store.alerts.due_at("summary r") == NOON + 14 + QUIET_SECONDS
-    assert ask(store, "much later", NOON + 15 + QUIET_SECONDS, run="r").answer is Answer.SEND
+    assert ask(store, "much later", NOON + 15 + QUIET_SECONDS, run="r").decision is Decision.SEND
 
 
 def test_a_summary_waits_until_nothing_more_fails_but_not_for_ever(store):
@@ -156,10 +156,10 @@ def test_whenever_a_summary_is_due_somebody_stays_for_it_and_seldom_two(store):
 
 
 def test_the_alert_of_a_dag_and_those_of_its_tasks_are_one(store):
-    assert ask(store, "task", run="r", subject="t").answer is Answer.SEND
-    assert ask(store, "dag", NOON + 2, run="r", subject="d", is_whole=True).answer is Answer.TOLD
-    assert ask(store, "dag first", run="q", is_whole=True).answer is Answer.SEND
-    assert ask(store, "its task", NOON + 2, run="q").answer is Answer.TOLD
+    assert ask(store, "task", run="r", subject="t").decision is Decision.SEND
+    assert ask(store, "dag", NOON + 2, run="r", subject="d", is_whole=True).decision is Decision.TOLD
+    assert ask(store, "dag first", run="q", is_whole=True).decision is Decision.SEND
+    assert ask(store, "its task", NOON + 2, run="q").decision is Decision.TOLD
     assert store.alerts.due_at("summary r") is None
 
 
@@ -196,7 +196,7 @@ def test_what_has_recovered_before_it_went_out_is_not_told_and_neither_is_the_re
 def test_a_dag_has_not_recovered_either_if_its_tasks_alert_was_never_sent(store):
     due = ask(store, "task", run="r", subject="t").due
     store.alerts.postpone(due, NOON + 5, due.content)
-    assert ask(store, "dag", NOON + 1, run="r", subject="d", is_whole=True).answer is Answer.TOLD
+    assert ask(store, "dag", NOON + 1, run="r", subject="d", is_whole=True).decision is Decision.TOLD
     assert recover(store, "t", NOON + 6) is None
     assert recover(store, "d", NOON + 7) is None
     assert store.alerts.count_due() == 0
@@ -278,7 +278,7 @@ def test_of_many_threads_one_sends(url, kind):
 
     def work(number, store):
         start.wait()
-        answers.append(ask(store, str(number), **{kind: "f"}).answer)
+        answers.append(ask(store, str(number), **{kind: "f"}).decision)
         store.close()
 
     threads = [threading.Thread(target=work, args=pair) for pair in enumerate(stores)]
@@ -286,7 +286,7 @@ def test_of_many_threads_one_sends(url, kind):
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers.count(Answer.SEND) == 1
+    assert answers.count(Decision.SEND) == 1
     assert len(answers) == 8
 
 

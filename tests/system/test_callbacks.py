@@ -100,7 +100,7 @@ def test_an_alert_that_fails_says_so_once_and_tells_nobody_the_number(airflow, e
     log = airflow.task_log("alerts_lost", run_id, "break_slowly")
     assert log.count("The alert did not reach all recipients. 49…32: ") == 1
     assert "Put this number's API key into the connection's password" in log
-    told = "another alert has told of it"
+    told = "another alert has reported it"
     airflow.wait(
         lambda: told in read(airflow, "/dag_processor/"), "the DAG's callback, which says nothing more"
     )

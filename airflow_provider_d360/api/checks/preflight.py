@@ -41,7 +41,7 @@ _Problems: TypeAlias = "Iterator[tuple[str, str]]"
 
 
 class ApprovedTemplate(Protocol):
-    """What is compared of a :class:`~airflow_provider_d360.api.endpoints.templates.Template`."""
+    """The compared parts of a :class:`~airflow_provider_d360.api.endpoints.templates.Template`."""
 
     @property
     def name(self) -> str: ...
@@ -57,7 +57,7 @@ class ApprovedTemplate(Protocol):
 
 def preflight(message: Mapping[str, object], templates: Iterable[ApprovedTemplate]) -> list[Violation]:
     """
-    List all in which a template message differs from the template that was approved.
+    List the differences between a template message and the approved template.
 
     :param message: The message, rendered. Other kinds of messages are not checked.
     :param templates: The templates of that name, in all languages; templates of other names are ignored.

@@ -68,7 +68,7 @@ def look(value: object, *path: str) -> object:
 
 def elements(value: object) -> Sequence[object]:
     """
-    Return the items of a list; none of anything else.
+    Return the items of a list; an empty list for any other value.
 
     :param value: Any value.
     """
