@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 # that has no more, each attempt costs the server a process.
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
+_MOST_OPENINGS = 3
 _ERRORS = (
     SQLAlchemyError,
     sqlite3.Error,
@@ -217,10 +218,17 @@ class Database:
         with self._opening:
             if self._engine is not None and self._identity() != self._opened_as:
                 self._leave_replaced()
-            if self._engine is None:
-                self._engine = self._opened()
-                self._opened_as = self._identity()
-            return self._engine
+            return self._engine or self._open_whole()
+
+    def _open_whole(self) -> Engine:
+        """Open the database; again if a file of it was removed meanwhile: nobody would read what we write."""
+        for _ in range(_MOST_OPENINGS):
+            self._leave()
+            self._engine = engine = self._opened()
+            self._opened_as = self._identity()
+            if 0 not in self._opened_as:
+                break
+        return engine
 
     def _leave_replaced(self) -> None:
         """Close a file that was removed or replaced, or leave a parent's connections alone after a fork."""

@@ -44,6 +44,8 @@ class SqliteFile:
         :raises OSError: The directory is missing, or the file belongs to somebody else and can be read by
             others.
         """
+        if any(Path(self.path + suffix).exists() for suffix in _SUFFIXES[1:]):
+            self._set_leftovers_aside()
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         for file in (Path(self.path + suffix) for suffix in _SUFFIXES):
@@ -52,6 +54,28 @@ class SqliteFile:
                 if mode & _OTHERS:
                     file.chmod(0o600)
                     log.warning("Other users could read the store's file %s; its mode was %o", file, mode)
+
+    def _set_leftovers_aside(self) -> None:
+        """
+        Rename what SQLite kept beside a database that was removed, and create the file.
+
+        SQLite would write the old log into the new file. It would also shorten the old index, which ends
+        processes that still use it (SIGBUS).
+        """
+        with self._locked_directory():
+            if Path(self.path).exists():
+                return
+            end = f".left-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
+            for suffix in _SUFFIXES[1:]:
+                with suppress(FileNotFoundError):
+                    Path(self.path + suffix).rename(self.path + end + suffix)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        log.warning(
+            "The store's file %s was removed without its -wal: that is now %s-wal, and a new store begins. "
+            "Always move or remove both.",
+            self.path,
+            self.path + end,
+        )
 
     def identity(self) -> tuple[int, ...]:
         """Return numbers that change when one of the files is removed or replaced."""

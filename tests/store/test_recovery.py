@@ -13,11 +13,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import Engine, make_url, text
 
 from airflow_provider_d360.api.events import MessageEvent, StatusEvent
 from airflow_provider_d360.api.notices import Level, NoticeEvent
 from airflow_provider_d360.store import Store, StoreError, StoreUnavailableError
+from airflow_provider_d360.store.database import Database
 from tests.store.entries import counts, entry, record
 
 NOTICE = NoticeEvent("template", "t", "status", "PAUSED", Level.FAILED)
@@ -71,7 +72,7 @@ def replaced_by_a_text(path: Path) -> None:
 
 def removed(path: Path) -> None:
     for file in path.parent.iterdir():
-        file.unlink()
+        file.unlink(missing_ok=True)  # a store may have renamed it meanwhile
 
 
 def removed_without_its_log(path: Path) -> None:
@@ -148,17 +149,18 @@ def test_what_is_acknowledged_after_an_attack_under_load_can_be_read(tmp_path, c
     threads = [threading.Thread(target=load, args=pair) for pair in zip(stores, "ab", strict=True)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(acknowledged) > 20, seconds=60)
+    # Both have opened it: a store that opens it later finds a new one, or none, and nothing to report.
+    wait_until(lambda: {name[0] for _, name in acknowledged[20:]} == {"a", "b"}, seconds=60)
     attack(path)
     attacked_at = time.monotonic()
 
-    def afterwards(name: str) -> list[str]:
-        """Return what a store acknowledged after it had noticed: the first may have begun before the attack."""
-        return [other for at, other in list(acknowledged) if at > attacked_at and other[0] == name][1:]
+    def acknowledged_by(name: str, since: float) -> int:
+        return sum(at > since and other[0] == name for at, other in list(acknowledged))
 
-    wait_until(lambda: afterwards("a") and afterwards("b"), seconds=60)
+    # The first of each may have begun before the attack.
+    wait_until(lambda: all(acknowledged_by(name, attacked_at) > 1 for name in "ab"), seconds=60)
     both_noticed_at = time.monotonic()
-    wait_until(lambda: len(afterwards("a")) > 20 and len(afterwards("b")) > 20, seconds=60)
+    wait_until(lambda: all(acknowledged_by(name, both_noticed_at) > 20 for name in "ab"), seconds=60)
     over.set()
     for thread in threads:
         thread.join()
@@ -187,6 +189,38 @@ def test_without_load_a_damaged_file_is_noticed_by_the_check_and_kept_aside(tmp_
     assert bool(aside) or attack is truncated
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_what_a_removed_file_left_beside_it_is_kept_but_not_written_into_the_new_one(tmp_path, caplog):
+    path = tmp_path / "store.sqlite"
+    with closing(Store(f"sqlite:///{path}")) as old, closing(Store(f"sqlite:///{path}")) as new:
+        old.add([StatusEvent(f"old{number}", "sent") for number in range(100)], 1.0)
+        removed_without_its_log(path)
+        new.add([StatusEvent("new", "sent")], 1.0)
+        assert new.count()["statuses"] == 1
+        old.add([StatusEvent("old", "sent")], 1.0)
+        assert set(new.statuses.current(["old", "old1", "new"])) == {"old", "new"}
+    (log,) = tmp_path.glob("store.sqlite.left-*-wal")
+    assert log.stat().st_size > 0
+    assert f"that is now {log}, and a new store begins" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_a_file_that_is_removed_while_the_store_is_opened_is_noticed(tmp_path, monkeypatch, suffix):
+    path, opened = tmp_path / "store.sqlite", Database._opened
+    robbed: list[str] = []
+
+    def opened_and_robbed(database: Database) -> Engine:
+        engine = opened(database)
+        if not robbed:
+            Path(f"{path}{suffix}").unlink()
+            robbed.append(suffix)
+        return engine
+
+    monkeypatch.setattr(Database, "_opened", opened_and_robbed)
+    with closing(Store(f"sqlite:///{path}")) as store, closing(Store(f"sqlite:///{path}")) as other:
+        store.add([SENT], 1.0)
+        assert set(other.statuses.current(["a"])) == {"a"}
 
 
 def test_a_file_that_was_never_ours_is_not_renamed(tmp_path):
