@@ -178,11 +178,18 @@ class Database:
         deadline = time.monotonic() + self._retry_seconds
         pause = _FIRST_PAUSE_SECONDS
         recovered: set[Problem] = set()
+        replaced = 0
+        failure: StoreError
         while True:
             try:
                 return attempt()
-            except _FileReplacedError:
-                pass  # the next attempt opens the new one
+            except _FileReplacedError:  # the next attempt opens the new one
+                replaced += 1
+                if replaced > _MOST_OPENINGS and time.monotonic() >= deadline:
+                    failure = StoreBusyError(f"The store's file is replaced again and again ({self.place})")
+                    break
+                # Two processes that replace each other's files must not go on in step.
+                time.sleep(random.uniform(0.0, 0.02 * (replaced - 1)))  # noqa: S311
             except _ERRORS as error:
                 problem = problem_of(error)
                 if problem in _RECOVERABLE and problem not in recovered and self._recover(problem, error):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sqlite3
@@ -19,6 +20,7 @@ from airflow_provider_d360.api.events import MessageEvent, StatusEvent
 from airflow_provider_d360.api.notices import Level, NoticeEvent
 from airflow_provider_d360.store import Store, StoreError, StoreUnavailableError
 from airflow_provider_d360.store.database import Database
+from airflow_provider_d360.store.sqlite_file import SqliteFile
 from tests.store.entries import counts, entry, record
 
 NOTICE = NoticeEvent("template", "t", "status", "PAUSED", Level.FAILED)
@@ -221,6 +223,14 @@ def test_a_file_that_is_removed_while_the_store_is_opened_is_noticed(tmp_path, m
     with closing(Store(f"sqlite:///{path}")) as store, closing(Store(f"sqlite:///{path}")) as other:
         store.add([SENT], 1.0)
         assert set(other.statuses.current(["a"])) == {"a"}
+
+
+def test_a_file_that_is_replaced_again_and_again_is_an_error_in_time(tmp_path, monkeypatch):
+    numbers = itertools.count(1)
+    monkeypatch.setattr(SqliteFile, "identity", lambda file: 6 * (next(numbers),))
+    store = Store(f"sqlite:///{tmp_path}/store.sqlite", retry_seconds=0.2)
+    with closing(store), pytest.raises(StoreUnavailableError, match="replaced again and again"):
+        store.add([SENT], 1.0)
 
 
 def test_a_file_that_was_never_ours_is_not_renamed(tmp_path):
