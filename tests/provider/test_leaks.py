@@ -378,9 +378,8 @@ def test_an_error_that_quotes_a_part_of_the_message_leaks_nothing_of_it(
             D360Notifier(to=NUMBER, message=SPOKEN)({"exception": ValueError("x")})
         captured = capsys.readouterr()
         shown = "".join([*told_by(caught.value), caplog.text, captured.out, captured.err]).lower()
-        shown = re.sub(
-            r"[0-9:]{8}\.[0-9]{6}z", "", shown
-        )  # a time holds the last digits of the number by chance
+        # A time may hold the last digits of the number by chance.
+        shown = re.sub(r"[0-9:]{8}\.[0-9]{6}z", "", shown)
         assert [part for part in PARTS if part in shown] == []
         assert "invalid parameter" in shown
 

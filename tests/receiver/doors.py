@@ -124,6 +124,11 @@ def statuses(*pairs: tuple[str, str]) -> dict[str, object]:
         for message_id, status in pairs
     ]
     value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1065"}, "statuses": told}
+    return delivery(value)
+
+
+def delivery(value: object) -> dict[str, object]:
+    """Put messages or statuses into the body of a delivery."""
     return {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change(value)]}]}
 
 

@@ -21,7 +21,7 @@ from airflow_provider_d360.emulator import CLOUD_KEY, Emulator, EmulatorServer, 
 from airflow_provider_d360.emulator.server import connection_json
 from airflow_provider_d360.store import Store
 from scripts.real_airflow import RealAirflow, session_of
-from tests.receiver.doors import change, post
+from tests.receiver.doors import delivery, post
 from tests.store.conftest import postgres  # noqa: F401
 from tests.store.postgres import Postgres
 
@@ -93,8 +93,7 @@ def fail(airflow: RealAirflow, message_id: str, code: int) -> None:
         "timestamp": str(int(time.time())),
         "errors": [{"code": code}],
     }
-    value = {"messaging_product": "whatsapp", "statuses": [status]}
-    body = {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change(value)]}]}
+    body = delivery({"messaging_product": "whatsapp", "statuses": [status]})
     port = int(airflow.url.rpartition(":")[2])
     assert post(port, body, {"Authorization": LOGIN}, "/d360/webhook") == 200
 
