@@ -247,7 +247,7 @@ class Emulator(State):
         :param request: The request.
         :param sleep: Waits for a number of seconds.
         :raises ConnectionResetError: as :meth:`handle` does.
-        :raises ResponseLostError: when no byte of the response must be sent.
+        :raises ResponseLostError: when the response must not be sent.
         """
         with self._changed:
             self._requests.append(request)

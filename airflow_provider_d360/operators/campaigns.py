@@ -258,8 +258,6 @@ class D360BroadcastOperator(D360PlanCampaignOperator):
     For a list of a few hundred people. To look at the first deliveries before the rest is sent, or to ask
     somebody, use ``D360PlanCampaignOperator``, ``D360SendCampaignOperator`` and ``D360CampaignSensor``.
 
-    All parameters are described at ``D360PlanCampaignOperator``.
-
     :param report_path: Where the report is written, as ``path`` of ``D360CampaignReportOperator``; by
         default, nowhere. (templated)
     :param kwargs: The parameters of ``D360PlanCampaignOperator``.
