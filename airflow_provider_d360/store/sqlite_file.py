@@ -8,7 +8,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -44,10 +44,11 @@ class SqliteFile:
         :raises OSError: The directory is missing, or the file belongs to somebody else and can be read by
             others.
         """
-        if any(Path(self.path + suffix).exists() for suffix in _SUFFIXES[1:]):
+        if not Path(self.path).exists() and any(
+            Path(self.path + suffix).exists() for suffix in _SUFFIXES[1:]
+        ):
             self._set_leftovers_aside()
-        with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        self._create()
         for file in (Path(self.path + suffix) for suffix in _SUFFIXES):
             with suppress(FileNotFoundError):
                 mode = stat.S_IMODE(file.stat().st_mode)
@@ -65,17 +66,18 @@ class SqliteFile:
         with self._locked_directory():
             if Path(self.path).exists():
                 return
-            end = f".left-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
-            for suffix in _SUFFIXES[1:]:
-                with suppress(FileNotFoundError):
-                    Path(self.path + suffix).rename(self.path + end + suffix)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            aside = self._rename("left", _SUFFIXES[1:])
+            self._create()
         log.warning(
             "The store's file %s was removed without its -wal: that is now %s-wal, and a new store begins. "
             "Always move or remove both.",
             self.path,
-            self.path + end,
+            aside,
         )
+
+    def _create(self) -> None:
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def identity(self) -> tuple[int, ...]:
         """Return numbers that change when one of the files is removed or replaced."""
@@ -144,7 +146,14 @@ class SqliteFile:
                 return True
             if _identity(self.path) != identity[:2]:
                 return False
-            self._rename(f".damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}")
+            aside = self._rename("damaged", _SUFFIXES)
+            self._verified = None
+        log.error(
+            "The store's file %s is no database any more: it was truncated or overwritten. It is now %s, and "
+            'a new one is made. What it held is lost, unless "sqlite3 FILE .recover" finds it.',
+            self.path,
+            aside,
+        )
         return True
 
     @contextmanager
@@ -167,17 +176,13 @@ class SqliteFile:
             return True
         return False
 
-    def _rename(self, end: str) -> None:
-        for suffix in ("-shm", "-wal", ""):
+    def _rename(self, why: str, suffixes: Sequence[str]) -> str:
+        """Rename files, the database last, and return the new path without a suffix."""
+        aside = f"{self.path}.{why}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
+        for suffix in reversed(suffixes):
             with suppress(FileNotFoundError):
-                Path(self.path + suffix).rename(self.path + end + suffix)
-        self._verified = None
-        log.error(
-            "The store's file %s is no database any more: it was truncated or overwritten. It is now %s, and "
-            'a new one is made. What it held is lost, unless "sqlite3 FILE .recover" finds it.',
-            self.path,
-            self.path + end,
-        )
+                Path(self.path + suffix).rename(aside + suffix)
+        return aside
 
 
 def _require_whole(connection: sqlite3.Connection) -> None:
